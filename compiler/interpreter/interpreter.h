@@ -1,0 +1,59 @@
+// Runs a graph. Compiled once, then once more per set of input shapes; see plan.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "compiler/base/budget.h"
+#include "compiler/base/result.h"
+#include "compiler/ir/graph.h"
+
+namespace octet::interpreter {
+
+// Sees values as they are computed, on the thread of the run. The tensor is valid during the call.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual Status observe(ir::ValueId id, const ir::Tensor& value) = 0;
+};
+
+enum class Kernels {
+  kFast,       // oneDNN where it has a kernel, reference otherwise
+  kReference,  // plain loops only; the judge
+};
+
+struct Options {
+  Kernels kernels = Kernels::kFast;
+  // Threads within one run. Calibration runs one sample per thread and leaves this at 1.
+  size_t threads = 1;
+  // Values that must exist as tensors and are shown to the observer (graph inputs included). The
+  // fewer, the more can be fused.
+  std::vector<ir::ValueId> observed = {};
+  // Values wanted beyond the graph's outputs are observed instead.
+  int64_t max_memory = MemoryBudget::default_limit_bytes();
+};
+
+class Interpreter {
+ public:
+  // kUnsupported, naming the node and what to do, when the graph holds a node that cannot run.
+  static Result<Interpreter> create(std::shared_ptr<const ir::Graph> graph, Options options);
+
+  // One tensor per graph.required_inputs(), in that order; returns one per graph output. Safe to
+  // call from several threads at once. Errors: kBadData when an input does not fit (both shapes
+  // named), kMalformed or kResourceLimit naming the node, where evaluation fails.
+  Result<std::vector<ir::Tensor>> run(std::span<const ir::Tensor> inputs,
+                                      Observer* observer = nullptr) const;
+
+  Interpreter(Interpreter&&) noexcept;
+  Interpreter& operator=(Interpreter&&) noexcept;
+  ~Interpreter();
+
+ private:
+  class Impl;
+  explicit Interpreter(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace octet::interpreter

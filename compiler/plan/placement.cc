@@ -1,0 +1,238 @@
+#include "compiler/plan/placement.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "compiler/base/names.h"
+
+namespace octet::plan {
+
+using ir::Graph;
+using ir::Node;
+using ir::NodeId;
+using ir::ValueId;
+using ops::Role;
+
+namespace {
+
+bool is_linear(const Node& node) {
+  const ops::OpSchema* schema = ops::find_schema(node);
+  return schema != nullptr && schema->weight_channel_axis != nullptr;
+}
+
+// Indices of the operands that carry numbers to be quantized.
+std::vector<size_t> quantized_operands(const Node& node) {
+  std::vector<size_t> out;
+  const ops::OpSchema* schema = ops::find_schema(node);
+  for (size_t i = 0; schema != nullptr && i < node.inputs.size(); ++i) {
+    const Role role = schema->role(i);
+    if (node.inputs[i].valid() && (role == Role::kData || role == Role::kWeight)) out.push_back(i);
+  }
+  return out;
+}
+
+std::optional<std::string> check_weight(const Graph& graph, const Node& node, const OpRule& rule,
+                                        size_t input) {
+  const WeightSource source = weight_source(graph, node.inputs[input]);
+  if (!source.constant.valid()) {
+    if (!rule.dynamic_weight_space.empty()) return std::nullopt;
+    return cat("input ", input, " is not constant and this backend keeps such products in float");
+  }
+  const ir::Tensor& weight = *graph.constant(source.constant);
+  if (weight.dtype() != ir::DType::kFloat32) {
+    return cat("its weight is ", numerics::dtype_name(weight.dtype()), ", not float32");
+  }
+  if (weight.element_count() == 0) return "its weight is empty";
+  if (rule.min_channels > 0 && weight.rank() >= 2 &&
+      std::min(weight.shape()[0], weight.shape()[1]) < rule.min_channels) {
+    return cat("fewer than ", rule.min_channels, " channels per group");
+  }
+  return std::nullopt;
+}
+
+// Why the unit cannot run in integers by itself; nothing when it can.
+std::optional<std::string> reason_for_float(const Graph& graph, const Unit& unit,
+                                            const Recipe& recipe) {
+  const Node& node = graph.node(unit.head);
+  if (precision_for(recipe, graph, node) == Precision::kFloat) return "the recipe says so";
+  const std::vector<size_t> operands = quantized_operands(node);
+  if (operands.empty()) return "it has no operand to quantize";
+  const ops::OpSchema& schema = *ops::find_schema(node);
+  for (size_t input : operands) {
+    const ir::TensorType& type = graph.value(node.inputs[input]).type;
+    if (type.storage != ir::DType::kFloat32) {
+      return cat("input ", input, " is ", numerics::dtype_name(type.storage), ", not float32");
+    }
+    if (schema.role(input) == Role::kWeight) {
+      if (auto reason = check_weight(graph, node, *unit.rule, input)) return reason;
+    }
+  }
+  const ir::Shape& shape = graph.value(node.inputs[operands.front()]).type.shape;
+  if (shape.has_rank()) {
+    const auto rank = static_cast<int64_t>(shape.rank());
+    if (rank < unit.rule->min_rank || rank > unit.rule->max_rank) {
+      return cat("the backend runs it in integers for ranks ", unit.rule->min_rank, " to ",
+                 unit.rule->max_rank, ", this one has ", rank);
+    }
+  }
+  if (is_linear(node) && is_constant_like(graph, node.inputs[operands.front()])) {
+    return "its first operand is constant";
+  }
+  return std::nullopt;
+}
+
+class Placer {
+ public:
+  Placer(const Graph& graph, const BackendSpec& spec, const Recipe& recipe)
+      : graph_(graph), spec_(spec), recipe_(recipe) {}
+
+  Placement run() {
+    out_.units = find_units(graph_, spec_);
+    const auto& units = out_.units.units;
+    out_.integer.assign(units.size(), true);
+    out_.reasons.assign(units.size(), "");
+    for (size_t i = 0; i < units.size(); ++i) {
+      if (auto reason = reason_for_float(graph_, units[i], recipe_)) make_float(i, *reason);
+    }
+    shrink_followers();
+    collect_demands();
+    return std::move(out_);
+  }
+
+ private:
+  void make_float(size_t unit, std::string reason) {
+    out_.integer[unit] = false;
+    out_.reasons[unit] = std::move(reason);
+  }
+
+  bool is_integer(NodeId id) const {
+    const int32_t unit = out_.units.of_node[id.index()];
+    return unit >= 0 && out_.integer[static_cast<size_t>(unit)];
+  }
+
+  // The integer unit that hands the value on; a value inside a unit has none.
+  bool comes_from_integers(ValueId value) const {
+    if (is_constant_like(graph_, value)) return true;
+    const NodeId producer = graph_.value(value).producer;
+    return producer.valid() && is_integer(producer) &&
+           out_.units.unit_of(producer)->output == value;
+  }
+
+  bool read_by_integers(ValueId value) const {
+    const auto uses = graph_.uses(value);
+    return std::any_of(uses.begin(), uses.end(), [&](const ir::Use& use) {
+      if (use.implicit || !is_integer(use.node)) return false;
+      if (out_.units.unit_of(use.node)->head != use.node) return false;
+      const std::vector<size_t> operands = quantized_operands(graph_.node(use.node));
+      return std::find(operands.begin(), operands.end(), static_cast<size_t>(use.index)) !=
+             operands.end();
+    });
+  }
+
+  std::optional<std::string> reason_to_leave(const Unit& unit) const {
+    const Node& node = graph_.node(unit.head);
+    bool any_activation = false;
+    for (size_t input : quantized_operands(node)) {
+      const ValueId value = node.inputs[input];
+      if (!comes_from_integers(value)) {
+        return cat("input ", input, " (", quote_name(graph_.value(value).name),
+                   ") comes from float, and integers would not pay for one such operator");
+      }
+      any_activation = any_activation || !is_constant_like(graph_, value);
+    }
+    if (!any_activation) return "all its operands are constant";
+    if (!read_by_integers(unit.output)) return "no integer operator reads its result";
+    return std::nullopt;
+  }
+
+  void shrink_followers() {
+    const auto& units = out_.units.units;
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t i = 0; i < units.size(); ++i) {
+        if (!out_.integer[i] || units[i].rule->participation == Participation::kAlways) continue;
+        if (auto reason = reason_to_leave(units[i])) {
+          make_float(i, *reason);
+          changed = true;
+        }
+      }
+    }
+  }
+
+  void collect_demands() {
+    for (size_t i = 0; i < out_.units.units.size(); ++i) {
+      if (!out_.integer[i]) continue;
+      const Unit& unit = out_.units.units[i];
+      const Node& node = graph_.node(unit.head);
+      int64_t bare = -1;
+      if (spec_.residual_add == ResidualAdd::kSkipOperands && node.is("Add")) {
+        bare = bare_operand(graph_, out_.units, out_.integer, unit.head);
+      }
+      for (size_t input : quantized_operands(node)) {
+        if (static_cast<int64_t>(input) == bare) continue;
+        out_.demands.push_back(demand(unit, input));
+      }
+    }
+  }
+
+  Demand demand(const Unit& unit, size_t input) const {
+    const Node& node = graph_.node(unit.head);
+    const Role role = ops::find_schema(node)->role(input);
+    Demand out{unit.head, static_cast<int64_t>(input), node.inputs[input], unit.rule->data_space,
+               role};
+    if (role == Role::kWeight) {
+      const bool constant = is_constant_like(graph_, node.inputs[input]);
+      out.space = constant ? unit.rule->weight_space : unit.rule->dynamic_weight_space;
+      if (!constant) out.role = Role::kData;
+    }
+    return out;
+  }
+
+  const Graph& graph_;
+  const BackendSpec& spec_;
+  const Recipe& recipe_;
+  Placement out_;
+};
+
+}  // namespace
+
+Placement place(const Graph& graph, const BackendSpec& spec, const Recipe& recipe) {
+  return Placer(graph, spec, recipe).run();
+}
+
+int64_t bare_operand(const Graph& graph, const Units& units, const std::vector<bool>& integer,
+                     NodeId add) {
+  // Linear operators on the longest way from the inputs to each value.
+  std::vector<int64_t> depth(graph.value_count(), 0);
+  for (NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    int64_t deepest = 0;
+    for (ValueId input : node.inputs) {
+      if (input.valid()) deepest = std::max(deepest, depth[input.index()]);
+    }
+    for (ValueId output : node.outputs) {
+      if (output.valid()) depth[output.index()] = deepest + (is_linear(node) ? 1 : 0);
+    }
+    if (id == add) break;
+  }
+  int64_t best = -1;
+  int64_t best_depth = -1;
+  const Node& node = graph.node(add);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId value = node.inputs[i];
+    const NodeId producer = graph.value(value).producer;
+    if (!producer.valid() || !graph.has_single_use(value)) continue;
+    const int32_t index = units.of_node[producer.index()];
+    if (index < 0 || !integer[static_cast<size_t>(index)]) continue;
+    const Unit& unit = units.units[static_cast<size_t>(index)];
+    const std::string& type = graph.node(unit.head).op_type;
+    if (unit.output != value || (type != "Conv" && type != "ConvTranspose")) continue;
+    if (depth[value.index()] >= best_depth) {
+      best = static_cast<int64_t>(i);
+      best_depth = depth[value.index()];
+    }
+  }
+  return best;
+}
+
+}  // namespace octet::plan

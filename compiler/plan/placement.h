@@ -1,0 +1,41 @@
+// Which units run in integers, and what that demands of the values they read and write.
+//
+// Requirements start at the operators that are worth running in integers (kAlways). Those that only
+// join or move what is integer already (kBetween, kMoves) follow where both sides are: the greatest
+// set in which each reads integers and is read by an integer operator. What no integer operator
+// reads stays float.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/plan/recipe.h"
+#include "compiler/plan/unit.h"
+
+namespace octet::plan {
+
+// One operand of an integer unit's head that has to arrive as integers.
+struct Demand {
+  ir::NodeId node;
+  int64_t input = 0;
+  ir::ValueId value;
+  std::string space;
+  ops::Role role = ops::Role::kData;
+};
+
+struct Placement {
+  Units units;
+  std::vector<bool> integer;         // per unit
+  std::vector<std::string> reasons;  // per unit: why float; empty for integer units
+  std::vector<Demand> demands;       // of activations and constants, in graph order
+};
+
+Placement place(const ir::Graph& graph, const BackendSpec& spec, const Recipe& recipe);
+
+// The operand of a residual addition that stays bare under ResidualAdd::kSkipOperands: the result of
+// a linear operator that nothing else reads, of several the one with the most linear operators above
+// it (TensorRT fuses that one with the addition). -1 when there is none.
+int64_t bare_operand(const ir::Graph& graph, const Units& units, const std::vector<bool>& integer,
+                     ir::NodeId add);
+
+}  // namespace octet::plan

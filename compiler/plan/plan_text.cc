@@ -1,0 +1,140 @@
+// QuantPlan to and from its text form.
+#include <algorithm>
+
+#include "compiler/base/names.h"
+#include "compiler/plan/plan.pb.h"
+#include "compiler/plan/quant_plan.h"
+#include "compiler/plan/text_format.h"
+
+namespace octet::plan {
+
+using ir::QuantParams;
+
+namespace {
+
+void write_params(const QuantParams& params, file::Params& out) {
+  out.set_dtype(std::string(numerics::dtype_name(params.storage())));
+  if (!params.per_tensor()) out.set_axis(params.axis());
+  for (float scale : params.scales()) out.add_scale(scale);
+  if (!params.symmetric()) {
+    for (int32_t zero_point : params.zero_points()) out.add_zero_point(zero_point);
+  }
+  out.set_qmin(params.qmin());
+  out.set_qmax(params.qmax());
+}
+
+Result<QuantParams> read_params(const file::Params& in) {
+  QuantParams::Spec spec;
+  const auto dtype = numerics::dtype_from_name(in.dtype());
+  if (!dtype) return usage_error("unknown dtype ", quote_name(in.dtype()));
+  spec.storage = *dtype;
+  spec.granularity = in.has_axis() ? ir::Granularity::kPerAxis : ir::Granularity::kPerTensor;
+  spec.axis = in.axis();
+  spec.scales.assign(in.scale().begin(), in.scale().end());
+  spec.zero_points.assign(in.zero_point().begin(), in.zero_point().end());
+  if (spec.zero_points.empty()) spec.zero_points.assign(spec.scales.size(), 0);
+  spec.qmin = in.qmin();
+  spec.qmax = in.qmax();
+  auto made = QuantParams::make(std::move(spec));
+  if (!made.ok()) return usage_error(made.error().message());
+  return made;
+}
+
+void write_operand(const Operand& operand, file::Operand& out) {
+  out.set_node(operand.node_output);
+  out.set_input(operand.input);
+}
+
+Operand read_operand(const file::Operand& in) { return {in.node(), in.input()}; }
+
+std::string_view decision_name(Decision decision) {
+  return decision == Decision::kInteger ? "integer" : "float";
+}
+
+}  // namespace
+
+std::string QuantPlan::to_text() const {
+  file::Plan out;
+  out.set_fingerprint(fingerprint);
+  out.set_backend(backend);
+  for (const ActivationQuantizer& from : activations) {
+    file::Activation& to = *out.add_activation();
+    to.set_value(from.value);
+    write_params(from.params, *to.mutable_params());
+    if (from.readers == Readers::kListed) {
+      for (const Operand& operand : from.operands) write_operand(operand, *to.add_operand());
+    }
+    if (!from.shares_with.empty()) to.set_shares_with(from.shares_with);
+  }
+  for (const ConstantQuantizer& from : constants) {
+    file::Constant& to = *out.add_constant();
+    to.set_value(from.value);
+    write_params(from.params, *to.mutable_params());
+    for (const ConstantQuantizer::Use& use : from.uses) {
+      file::Constant::Use& to_use = *to.add_use();
+      write_operand(use.operand, *to_use.mutable_operand());
+      if (!use.factor.empty()) to_use.set_factor(use.factor);
+    }
+  }
+  for (const BiasQuantizer& from : biases) {
+    file::Bias& to = *out.add_bias();
+    write_operand(from.operand, *to.mutable_operand());
+    to.set_linear(from.linear_output);
+  }
+  for (const Remark& from : remarks) {
+    file::Remark& to = *out.add_remark();
+    to.set_node(from.node);
+    to.set_op(from.op_type);
+    to.set_decision(std::string(decision_name(from.decision)));
+    if (!from.reason.empty()) to.set_reason(from.reason);
+  }
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetUseShortRepeatedPrimitives(true);
+  std::string text;
+  printer.PrintToString(out, &text);
+  return text;
+}
+
+Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view file_name) {
+  file::Plan in;
+  OCTET_TRY(parse_text_format(text, file_name, in));
+  QuantPlan out;
+  out.fingerprint = in.fingerprint();
+  out.backend = in.backend();
+  for (const file::Activation& from : in.activation()) {
+    auto params = read_params(from.params());
+    if (!params.ok()) {
+      return params.error().in(cat(file_name, ": activation ", quote_name(from.value())));
+    }
+    ActivationQuantizer to{from.value(), *params, Readers::kAll, {}, from.shares_with()};
+    if (from.operand_size() > 0) to.readers = Readers::kListed;
+    for (const file::Operand& operand : from.operand()) {
+      to.operands.push_back(read_operand(operand));
+    }
+    out.activations.push_back(std::move(to));
+  }
+  for (const file::Constant& from : in.constant()) {
+    auto params = read_params(from.params());
+    if (!params.ok()) {
+      return params.error().in(cat(file_name, ": constant ", quote_name(from.value())));
+    }
+    ConstantQuantizer to{from.value(), *params, {}};
+    for (const file::Constant::Use& use : from.use()) {
+      to.uses.push_back({read_operand(use.operand()), use.factor()});
+    }
+    out.constants.push_back(std::move(to));
+  }
+  for (const file::Bias& from : in.bias()) {
+    out.biases.push_back({read_operand(from.operand()), from.linear()});
+  }
+  for (const file::Remark& from : in.remark()) {
+    out.remarks.push_back({from.node(), from.op(),
+                           from.decision() == decision_name(Decision::kInteger)
+                               ? Decision::kInteger
+                               : Decision::kFloat,
+                           from.reason()});
+  }
+  return out;
+}
+
+}  // namespace octet::plan

@@ -1,0 +1,81 @@
+// What the planner decided, whole and as names: it can be printed, read, edited and read back
+// (plan.proto), and `apply` needs nothing else to do it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/base/result.h"
+#include "compiler/ir/graph.h"
+#include "compiler/ir/quant_params.h"
+
+namespace octet::plan {
+
+// Operand `input` of the node whose first output is `node_output` (value names are unique, node
+// names need not be).
+struct Operand {
+  std::string node_output;
+  int64_t input = 0;
+  auto operator<=>(const Operand&) const = default;
+};
+
+enum class Readers {
+  kAll,     // every use of the value, graph output included, reads the dequantized value
+  kListed,  // only these operands; the others keep reading float
+};
+
+struct ActivationQuantizer {
+  std::string value;
+  ir::QuantParams params;
+  Readers readers = Readers::kListed;
+  std::vector<Operand> operands;  // kListed
+  std::string shares_with;        // first value of its shared-scale group; empty when alone
+};
+
+// A constant stored as integers, once, however many operands read it.
+struct ConstantQuantizer {
+  std::string value;
+  ir::QuantParams params;
+  struct Use {
+    Operand operand;
+    // The constant that multiplies the scales for this use (per output channel, positive): what a
+    // batch norm behind a shared convolution became. Empty when there is none.
+    std::string factor;
+  };
+  std::vector<Use> uses;
+};
+
+// An int32 bias; its scale is that of the linear node's data times that of its weight, so only the
+// places are decided here.
+struct BiasQuantizer {
+  Operand operand;            // the constant operand
+  std::string linear_output;  // first output of the linear node whose accumulator it joins
+};
+
+enum class Decision { kInteger, kFloat };
+
+// Why a node is what it is; in graph order.
+struct Remark {
+  std::string node;  // display name
+  std::string op_type;
+  Decision decision = Decision::kFloat;
+  std::string reason;
+};
+
+struct QuantPlan {
+  std::string fingerprint;  // of the canonical graph
+  std::string backend;
+  std::vector<ActivationQuantizer> activations;
+  std::vector<ConstantQuantizer> constants;
+  std::vector<BiasQuantizer> biases;
+  std::vector<Remark> remarks;
+
+  std::string to_text() const;
+  // kUsage with file:line:column, or the rule number of parameters that cannot be.
+  static Result<QuantPlan> from_text(std::string_view text, std::string_view file_name);
+};
+
+}  // namespace octet::plan

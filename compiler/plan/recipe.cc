@@ -1,0 +1,107 @@
+#include "compiler/plan/recipe.h"
+
+#include <algorithm>
+
+#include "compiler/base/files.h"
+#include "compiler/base/names.h"
+#include "compiler/plan/recipe.pb.h"
+#include "compiler/plan/text_format.h"
+
+namespace octet::plan {
+
+using ir::Graph;
+using ir::Node;
+
+namespace {
+
+bool matches(const Selector& selector, const Graph& graph, const Node& node) {
+  if (!selector.op_type.empty() && selector.op_type != node.op_type) return false;
+  if (selector.node.empty()) return true;
+  if (glob_match(selector.node, ir::display_name(graph, node))) return true;
+  return std::any_of(node.origins.begin(), node.origins.end(), [&](const std::string& origin) {
+    return glob_match(selector.node, origin);
+  });
+}
+
+Result<Override> read_override(const file::OverrideEntry& in) {
+  Override out;
+  out.select = {in.select().node(), in.select().op_type()};
+  if (out.select.node.empty() && out.select.op_type.empty()) {
+    return usage_error("an override selects nothing; give node or op_type");
+  }
+  if (in.has_precision()) {
+    out.precision = in.precision() == file::FLOAT ? Precision::kFloat : Precision::kInteger;
+  }
+  if (in.has_range()) {
+    OCTET_ASSIGN(out.range, calibration::parse_range_method(in.range()));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Recipe> parse_recipe(std::string_view text, std::string_view file_name) {
+  file::RecipeFile in;
+  OCTET_TRY(parse_text_format(text, file_name, in));
+  Recipe out;
+  if (in.has_range()) {
+    auto method = calibration::parse_range_method(in.range());
+    if (!method.ok()) return method.error().in(file_name);
+    out.range = *method;
+  }
+  for (const file::OverrideEntry& entry : in.override()) {
+    auto read = read_override(entry);
+    if (!read.ok()) return read.error().in(file_name);
+    out.overrides.push_back(std::move(read).value());
+  }
+  return out;
+}
+
+Result<Recipe> load_recipe(const std::string& path) {
+  constexpr int64_t kLargest = int64_t{16} << 20;
+  OCTET_ASSIGN(const std::string text, read_file(path, kLargest));
+  return parse_recipe(text, path);
+}
+
+Status check_selectors(const Recipe& recipe, const Graph& graph) {
+  for (const Override& entry : recipe.overrides) {
+    const auto& order = graph.order();
+    if (std::any_of(order.begin(), order.end(), [&](ir::NodeId id) {
+          return matches(entry.select, graph, graph.node(id));
+        })) {
+      continue;
+    }
+    std::vector<std::string> names;
+    std::vector<std::string> types;
+    for (ir::NodeId id : order) {
+      names.push_back(ir::display_name(graph, graph.node(id)));
+      names.insert(names.end(), graph.node(id).origins.begin(), graph.node(id).origins.end());
+      types.push_back(graph.node(id).op_type);
+    }
+    const bool by_name = !entry.select.node.empty();
+    const std::string& wanted = by_name ? entry.select.node : entry.select.op_type;
+    return usage_error("recipe: no node matches ", by_name ? "node " : "op_type ",
+                       quote_name(wanted), "; the nearest is ",
+                       quote_name(nearest_name(wanted, by_name ? names : types)));
+  }
+  return {};
+}
+
+std::optional<Precision> precision_for(const Recipe& recipe, const Graph& graph,
+                                       const Node& node) {
+  std::optional<Precision> out;
+  for (const Override& entry : recipe.overrides) {
+    if (entry.precision && matches(entry.select, graph, node)) out = entry.precision;
+  }
+  return out;
+}
+
+calibration::RangeMethod range_for(const Recipe& recipe, const Graph& graph, const Node& node) {
+  calibration::RangeMethod out = recipe.range;
+  for (const Override& entry : recipe.overrides) {
+    if (entry.range && matches(entry.select, graph, node)) out = *entry.range;
+  }
+  return out;
+}
+
+}  // namespace octet::plan

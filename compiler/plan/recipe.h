@@ -1,0 +1,47 @@
+// What a person asks for beyond the defaults; see recipe.proto for the file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/base/result.h"
+#include "compiler/calibration/range.h"
+#include "compiler/ir/graph.h"
+
+namespace octet::plan {
+
+// Which nodes an override speaks of: all that are given must hold.
+struct Selector {
+  std::string node;     // name or glob; matches any of the node's original names
+  std::string op_type;  // exact
+};
+
+enum class Precision { kInteger, kFloat };
+
+struct Override {
+  Selector select;
+  std::optional<Precision> precision = std::nullopt;
+  std::optional<calibration::RangeMethod> range = std::nullopt;  // of the tensors the node reads
+};
+
+struct Recipe {
+  calibration::RangeMethod range = {};  // of every activation
+  std::vector<Override> overrides;      // later ones win
+};
+
+// kUsage with file:line:column for text that is not a recipe.
+Result<Recipe> parse_recipe(std::string_view text, std::string_view file_name);
+Result<Recipe> load_recipe(const std::string& path);
+
+// kUsage when a selector matches no node of the graph, naming the nearest name or op type.
+Status check_selectors(const Recipe& recipe, const ir::Graph& graph);
+
+// The last override that matches the node and sets the field.
+std::optional<Precision> precision_for(const Recipe& recipe, const ir::Graph& graph,
+                                       const ir::Node& node);
+calibration::RangeMethod range_for(const Recipe& recipe, const ir::Graph& graph,
+                                   const ir::Node& node);
+
+}  // namespace octet::plan
