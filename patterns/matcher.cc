@@ -18,6 +18,9 @@ constexpr double kRelativeTolerance = 1e-6;
 // Chains longer than this are not looked through.
 constexpr size_t kMaxChain = 32;
 
+// Lines tried per root. Patterns of many commutative operators that fail late could try for ever.
+constexpr int64_t kMaxSteps = 1 << 16;
+
 bool close(double actual, double wanted) {
   if (actual == wanted) return true;
   return std::isfinite(actual) && std::isfinite(wanted) &&
@@ -123,6 +126,7 @@ class Matcher {
   const ir::Graph& graph_;
   const Rule& rule_;
   const std::function<bool(const Match&)>& accept_;
+  int64_t steps_ = 0;
 };
 
 bool Matcher::run(NodeId root) {
@@ -159,6 +163,7 @@ bool Matcher::solve(State state) {
 }
 
 bool Matcher::solve_line(const State& state, size_t line, NodeId id) {
+  if (++steps_ > kMaxSteps) return false;
   const ir::Node& node = graph_.node(id);
   for (const OpCall& call : rule_.match[line].alternatives) {
     if (call.op_type != node.op_type || call.domain != node.domain) continue;

@@ -22,9 +22,7 @@ struct Match {
   std::vector<std::vector<ir::NodeId>> chains;  // per match line; the skipped nodes, top first
 
   ir::ValueId value(size_t name) const { return values[name].value_or(ir::ValueId()); }
-  const ir::Attribute* attribute(size_t name) const {
-    return attributes[name].value_or(nullptr);
-  }
+  const ir::Attribute* attribute(size_t name) const { return attributes[name].value_or(nullptr); }
 };
 
 // Gives every way in which the lines of the pattern fit at `root` to `accept`, until that returns

@@ -18,7 +18,7 @@ namespace octet::patterns {
 enum class Stage { kCanonicalize, kLower };
 enum class NumericsClass { kExact, kRounding, kApproximate };
 
-std::string_view stage_name(Stage stage);              // "canonicalize", "lower"
+std::string_view stage_name(Stage stage);                // "canonicalize", "lower"
 std::string_view numerics_name(NumericsClass numerics);  // "exact", "rounding", "approximate"
 
 using ir::Position;
@@ -77,7 +77,7 @@ struct OpCall {  // Clip(%a, 0.0, 6.0) {axis = -1}
   Position at = {};
 };
 
-struct SkipChain {  // ~(Relu|Clip)* %a
+struct SkipChain {                     // ~(Relu|Clip)* %a
   std::vector<OpCall> operators = {};  // names only
   ValueRef inner = {};
 };

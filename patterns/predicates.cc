@@ -9,8 +9,8 @@ namespace {
 using ir::DType;
 
 bool each_equals(const std::optional<std::vector<int64_t>>& values, int64_t wanted) {
-  return values && std::all_of(values->begin(), values->end(),
-                               [wanted](int64_t v) { return v == wanted; });
+  return values &&
+         std::all_of(values->begin(), values->end(), [wanted](int64_t v) { return v == wanted; });
 }
 
 bool all_one(const ArgumentContext& c) { return each_equals(c.integers(0), 1); }
@@ -203,8 +203,8 @@ constexpr std::array kPredicates = {
     Predicate{"all_positive", "v", "a constant without an element below or at 0", all_positive},
     Predicate{"all_zero", "i", "integers, all of them 0", all_zero},
     Predicate{"are_inverse", "ii", "two permutations that undo each other", are_inverse},
-    Predicate{"broadcasts_into", "vv", "broadcasting the first to the second gives the second's shape",
-              broadcasts_into},
+    Predicate{"broadcasts_into", "vv",
+              "broadcasting the first to the second gives the second's shape", broadcasts_into},
     Predicate{"dtype", "vw", "dtype(%x) = float32", has_dtype},
     Predicate{"equal_constants", "vv", "constants of equal type, shape and elements",
               equal_constants},

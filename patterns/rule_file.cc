@@ -53,6 +53,22 @@ std::vector<Position> string_positions(std::string_view text) {
   return out;
 }
 
+// Protobuf notices an unknown enumerator when it has read on: the word itself is in the message.
+Position position_of_error(std::string_view text, const FirstError& error) {
+  constexpr std::string_view kEnum = "Unknown enumeration value of \"";
+  if (!error.message().starts_with(kEnum)) return error.position();
+  std::string_view word = std::string_view(error.message()).substr(kEnum.size());
+  word = word.substr(0, word.find('"'));
+  size_t end = 0;  // of the text that protobuf had read
+  for (int64_t line = 1; line < error.position().line; ++line) end = text.find('\n', end) + 1;
+  end += static_cast<size_t>(error.position().column) - 1;
+  const size_t found = text.rfind(word, end);
+  if (found == std::string_view::npos) return error.position();
+  const std::string_view before = text.substr(0, found);
+  const auto newlines = std::count(before.begin(), before.end(), '\n');
+  return {newlines + 1, static_cast<int64_t>(found - (before.rfind('\n') + 1)) + 1};
+}
+
 class RuleReader {
  public:
   RuleReader(const std::string& file, const std::vector<Position>& strings,
@@ -90,8 +106,8 @@ Position RuleReader::position_of(const char* field, int index) const {
 Position RuleReader::inside(const char* field, int index) const {
   const Position begin = position_of(field, index);
   for (const Position& string : strings_) {
-    const bool behind = string.line > begin.line ||
-                        (string.line == begin.line && string.column > begin.column);
+    const bool behind =
+        string.line > begin.line || (string.line == begin.line && string.column > begin.column);
     if (behind) return {string.line, string.column + 1};
   }
   return begin;
@@ -165,7 +181,7 @@ Result<std::vector<Rule>> parse_rule_file(std::string_view text, const std::stri
   parser.RecordErrorsTo(&error);
   parser.WriteLocationsTo(&tree);
   if (!parser.ParseFromString(std::string(text), &message)) {
-    return at(file, error.position(), error.message());
+    return at(file, position_of_error(text, error), error.message());
   }
   const std::vector<Position> strings = string_positions(text);
   const auto* field = proto::Rules::descriptor()->FindFieldByName("rules");

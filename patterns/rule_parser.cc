@@ -45,7 +45,9 @@ class LineParser {
   Result<ir::Attribute> list();
   Result<Number> number();
   Result<Argument> argument();
-  Result<BuilderCall> builder(Token name);
+  // $name, in one: its position is that of the $.
+  Result<Token> dollar_name();
+  Result<BuilderCall> builder(const Token& name);
   Result<std::vector<Argument>> arguments();
   bool at_number() const;
 
@@ -170,8 +172,8 @@ Result<Operand> LineParser::operand() {
     return Operand(out);
   }
   if (side_ == Side::kMatch && lexer_.accept("~")) return chain_operand();
-  if (side_ == Side::kReplace && lexer_.accept("$")) {
-    OCTET_ASSIGN(const Token name, lexer_.expect(TokenKind::kIdentifier, "the name of a builder"));
+  if (side_ == Side::kReplace && lexer_.peek().is_punctuation("$")) {
+    OCTET_ASSIGN(const Token name, dollar_name());
     OCTET_ASSIGN(BuilderCall out, builder(name));
     return Operand(std::move(out));
   }
@@ -218,18 +220,26 @@ Result<AttributeTerm> LineParser::term() {
     out.presence = AttributeTerm::Presence::kMayBeAbsent;
   }
   OCTET_TRY(lexer_.expect("="));
-  if (!lexer_.accept("$")) {
+  if (!lexer_.peek().is_punctuation("$")) {
     OCTET_ASSIGN(ir::Attribute value, literal());
     out.value = std::move(value);
     return out;
   }
-  OCTET_ASSIGN(const Token name, lexer_.expect(TokenKind::kIdentifier, "a name after $"));
+  OCTET_ASSIGN(const Token name, dollar_name());
   if (side_ == Side::kReplace && lexer_.peek().is_punctuation("(")) {
     OCTET_ASSIGN(out.value, builder(name));
   } else {
     out.value = AttributeRef{intern(rule_.attribute_names, name.text), name.position};
   }
   return out;
+}
+
+Result<Token> LineParser::dollar_name() {
+  const Position at = lexer_.peek().position;
+  OCTET_TRY(lexer_.expect("$"));
+  OCTET_ASSIGN(Token name, lexer_.expect(TokenKind::kIdentifier, "a name after $"));
+  name.position = at;
+  return name;
 }
 
 Result<Argument> LineParser::argument() {
@@ -241,8 +251,8 @@ Result<Argument> LineParser::argument() {
     OCTET_ASSIGN(ValueRef out, value());
     return Argument(out);
   }
-  if (lexer_.accept("$")) {
-    OCTET_ASSIGN(const Token name, lexer_.expect(TokenKind::kIdentifier, "a name after $"));
+  if (lexer_.peek().is_punctuation("$")) {
+    OCTET_ASSIGN(const Token name, dollar_name());
     return Argument(AttributeRef{intern(rule_.attribute_names, name.text), name.position});
   }
   OCTET_ASSIGN(const Token word, lexer_.expect(TokenKind::kIdentifier, "an argument"));
@@ -261,7 +271,7 @@ Result<std::vector<Argument>> LineParser::arguments() {
   return out;
 }
 
-Result<BuilderCall> LineParser::builder(Token name) {
+Result<BuilderCall> LineParser::builder(const Token& name) {
   BuilderCall out;
   out.name = name.str();
   out.at = name.position;
@@ -299,8 +309,8 @@ Result<ReplaceLine> LineParser::replace_line() {
     OCTET_ASSIGN(replay.chain, value());
     OCTET_ASSIGN(replay.inner, value());
     out.value = replay;
-  } else if (lexer_.accept("$")) {
-    OCTET_ASSIGN(const Token name, lexer_.expect(TokenKind::kIdentifier, "the name of a builder"));
+  } else if (lexer_.peek().is_punctuation("$")) {
+    OCTET_ASSIGN(const Token name, dollar_name());
     OCTET_ASSIGN(out.value, builder(name));
   } else {
     OCTET_ASSIGN(out.value, call());

@@ -26,6 +26,9 @@ class RuleSet {
   // `file` is what messages call it.
   static Result<RuleSet> load_text(std::string_view text, const std::string& file);
 
+  // Of rules that have been checked.
+  static RuleSet of(std::vector<Rule> rules);
+
   // Adds the rules of `other` behind these. kUsage for a name used twice and for a rule that can
   // never be reached because an earlier one always applies first.
   Status append(RuleSet other);
@@ -79,8 +82,8 @@ Result<ApplyReport> apply_rules(ir::Graph& graph, const RuleSet& rules,
 
 struct CheckOptions {
   uint64_t seed = 1;
-  int64_t attempts = 4000;  // random instances per rule, at most
-  int64_t wanted = 24;      // instances that match, compared by their numbers
+  int64_t attempts = 20000;  // random instances per rule, at most
+  int64_t wanted = 24;       // instances that match, compared by their numbers
 };
 
 // What check_rules() found about one rule.
@@ -93,7 +96,8 @@ struct RuleEvidence {
 // Makes random graphs from each pattern, rewrites them, and compares what they compute, within the
 // numerics class of the rule. Refuses, with kUsage, file and position, a rule that changes the
 // numbers or the type of a result, that fires on its own result, of which no instance could be
-// made, and one with a where clause that never decides.
+// made, and one with a where clause that never decides. A rule with operators that Octet does not
+// know cannot be run: its evidence stays empty.
 Result<std::vector<RuleEvidence>> check_rules(const RuleSet& rules,
                                               const CheckOptions& options = {});
 

@@ -48,9 +48,9 @@ struct Preprocess {
   Layout layout = Layout::kNchw;
 };
 
-// "size=224x224,channels=bgr,mean=103.5:116.3:123.7,std=57.4:57.1:58.4,fit=crop,layout=nchw", or the
-// path of a textproto file (preprocess.proto) with the same fields. kUsage with the nearest valid
-// name for an unknown key or value.
+// "size=224x224,channels=bgr,mean=103.5:116.3:123.7,std=57.4:57.1:58.4,fit=crop,layout=nchw", or
+// the path of a textproto file (preprocess.proto) with the same fields. kUsage with the nearest
+// valid name for an unknown key or value.
 Result<Preprocess> parse_preprocess(const std::string& text);
 
 struct OpenOptions {

@@ -24,25 +24,35 @@ enum class Kernels {
   kReference,  // plain loops only; the judge
 };
 
+enum class ElementOrder {
+  kRowMajor,
+  // All elements, each once, in an order of the kernels' choice: for statistics that do not ask
+  // where an element stands. Saves a copy of most of what convolutions compute.
+  kAny,
+};
+
 struct Options {
   Kernels kernels = Kernels::kFast;
-  // Threads within one run. Calibration runs one sample per thread and leaves this at 1.
+  // Threads within one run: for the convolutions, whose results do not depend on their number.
+  // Calibration runs one sample per thread and leaves this at 1.
   size_t threads = 1;
   // Values that must exist as tensors and are shown to the observer (graph inputs included). The
-  // fewer, the more can be fused.
+  // fewer, the more can be fused. Values wanted beyond the graph's outputs are observed.
   std::vector<ir::ValueId> observed = {};
-  // Values wanted beyond the graph's outputs are observed instead.
+  ElementOrder observed_order = ElementOrder::kRowMajor;
   int64_t max_memory = MemoryBudget::default_limit_bytes();
 };
 
 class Interpreter {
  public:
-  // kUnsupported, naming the node and what to do, when the graph holds a node that cannot run.
+  // kUnsupported, naming the node and what to do, when an output or an observed value needs a node
+  // that cannot run.
   static Result<Interpreter> create(std::shared_ptr<const ir::Graph> graph, Options options);
 
   // One tensor per graph.required_inputs(), in that order; returns one per graph output. Safe to
-  // call from several threads at once. Errors: kBadData when an input does not fit (both shapes
-  // named), kMalformed or kResourceLimit naming the node, where evaluation fails.
+  // call from several threads at once. Results do not depend on threads or on what else runs.
+  // Errors: kBadData when an input does not fit (both shapes named), kMalformed or kResourceLimit
+  // naming the node, where evaluation fails.
   Result<std::vector<ir::Tensor>> run(std::span<const ir::Tensor> inputs,
                                       Observer* observer = nullptr) const;
 

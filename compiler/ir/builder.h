@@ -23,8 +23,8 @@ class Builder {
 
   // A node with one output. Both have the same name: the node's own, or its operator and a number.
   // Errors: a name in use, operands that do not fit the operator.
-  Result<ValueId> op(std::string op_type, std::vector<ValueId> inputs,
-                     AttributeMap attributes = {}, std::string name = {});
+  Result<ValueId> op(std::string op_type, std::vector<ValueId> inputs, AttributeMap attributes = {},
+                     std::string name = {});
 
   // Any node. With several outputs they are called NAME_0, NAME_1, ... Its origin is its name
   // unless origins are given.

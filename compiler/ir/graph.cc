@@ -118,6 +118,7 @@ void Graph::set_preserved(ValueId id, std::string bytes) {
 Status Graph::rename_value(ValueId id, std::string new_name) {
   Value& value = values_[id.index()];
   if (value.name == new_name) return {};
+  if (new_name.empty()) return malformed("a value without a name");
   if (!by_name_.emplace(new_name, id).second) {
     return malformed("two values are called ", quote_name(new_name));
   }

@@ -83,9 +83,7 @@ Token Lexer::take(TokenKind kind, size_t length) {
   return token;
 }
 
-Token Lexer::invalid(std::string_view why) {
-  return {TokenKind::kInvalid, why, position_, false};
-}
+Token Lexer::invalid(std::string_view why) { return {TokenKind::kInvalid, why, position_, false}; }
 
 // `prefix` is what stands in front of the opening quote.
 Token Lexer::take_quoted(TokenKind kind, size_t prefix) {

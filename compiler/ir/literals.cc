@@ -59,8 +59,8 @@ size_t identifier_length(std::string_view text) {
   if (text.empty() || !is_letter(text[0])) return 0;
   size_t i = 1;
   while (i < text.size()) {
-    const bool inner_point = text[i] == '.' && i + 1 < text.size() &&
-                             (is_letter(text[i + 1]) || is_digit(text[i + 1]));
+    const bool inner_point =
+        text[i] == '.' && i + 1 < text.size() && (is_letter(text[i + 1]) || is_digit(text[i + 1]));
     if (!is_letter(text[i]) && !is_digit(text[i]) && !inner_point) break;
     ++i;
   }
@@ -109,8 +109,8 @@ void append_quoted(std::string& out, std::string_view bytes) {
 size_t escape_length(std::string_view text) {
   if (text.size() < 2) return 0;
   if (std::string_view("\"\\ntr").find(text[1]) != std::string_view::npos) return 2;
-  const bool hex = text[1] == 'x' && text.size() >= 4 && hex_digit(text[2]) >= 0 &&
-                   hex_digit(text[3]) >= 0;
+  const bool hex =
+      text[1] == 'x' && text.size() >= 4 && hex_digit(text[2]) >= 0 && hex_digit(text[3]) >= 0;
   return hex ? 4 : 0;
 }
 

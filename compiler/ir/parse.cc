@@ -195,8 +195,8 @@ Status Parser::input(Graph& graph) {
 
 Status Parser::capture(Graph& graph) {
   OCTET_ASSIGN(Definition value, definition());
-  OCTET_ASSIGN(const ValueId id, located(value.position, graph.add_capture(std::move(value.name),
-                                                                           value.type)));
+  OCTET_ASSIGN(const ValueId id,
+               located(value.position, graph.add_capture(std::move(value.name), value.type)));
   graph.set_preserved(id, std::move(value.preserved));
   return {};
 }

@@ -3,7 +3,7 @@
 //   file      = [model] graph
 //   model     = "model" "{" { "ir_version" "=" INT | "opset" STRING "=" INT | "producer" "=" STRING
 //             | "producer_version" "=" STRING | "domain" "=" STRING | "model_version" "=" INT
-//             | "doc" "=" STRING | "metadata" STRING "=" STRING | "preserved" "=" bytes } "}"
+//             | "doc" "=" STRING | "metadata" STRING "=" STRING | "preserved" bytes } "}"
 //   graph     = "graph" STRING "{" ["doc" STRING] ["preserved" bytes] { statement } "}"
 //   statement = "input" value ["=" constant] | "capture" value | "const" value "=" constant
 //             | "output" NAME | node
@@ -27,7 +27,7 @@
 //             | "[" STRING {"," STRING} "]" | ("ints" | "floats" | "strings") "[" "]"
 //             | "tensor" dtype shape data | [model] graph | "opaque" INT bytes
 //   float     = FLOAT | "inf" | "nan" | BITS       number = float | INT
-//   bytes     = "base64" STRING                    word = IDENTIFIER | STRING
+//   bytes     = "base64" STRING                    word = IDENTIFIER but _ | STRING
 //
 // Left out: a type that is not known at all; quant's zero_point when all are 0, axis when
 // per-tensor, block unless blocked, range when it is all of the storage type, storage when it is

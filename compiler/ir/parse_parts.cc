@@ -22,7 +22,7 @@ Result<T> number_from(const Token& token, int base = 10) {
   }
   if (end.ec != std::errc() || end.ptr != text.data() + text.size()) {
     return Lexer::error_at(token.position,
-                           cat("the number ", text.substr(0, 40), " is out of range"));
+                           cat("the number ", token.text.substr(0, 40), " is out of range"));
   }
   return value;
 }
@@ -101,7 +101,8 @@ struct QuantFields {
 Status parse_quant_field(Lexer& lexer, QuantFields& fields) {
   QuantParams::Spec& spec = fields.spec;
   const Token key = lexer.peek();
-  OCTET_TRY(lexer.expect(TokenKind::kIdentifier, "scale, zero_point, axis, block, range or storage"));
+  OCTET_TRY(
+      lexer.expect(TokenKind::kIdentifier, "scale, zero_point, axis, block, range or storage"));
   OCTET_TRY(lexer.expect("="));
   if (key.text == "scale" && lexer.peek().is_punctuation("[")) {
     return parse_list(lexer, "[", "]", [&]() -> Status {
@@ -156,14 +157,15 @@ Result<QuantParams> parse_quant(Lexer& lexer, DType storage) {
     spec.granularity = Granularity::kPerAxis;
   }
   if (spec.zero_points.empty()) spec.zero_points.assign(1, 0);
-  if (spec.zero_points.size() == 1) spec.zero_points.resize(spec.scales.size(), spec.zero_points[0]);
+  if (spec.zero_points.size() == 1)
+    spec.zero_points.resize(spec.scales.size(), spec.zero_points[0]);
   const bool narrow = numerics::is_integer(spec.storage) && numerics::bit_width(spec.storage) <= 32;
   if (!fields.has_range && narrow) {
     const numerics::IntegerRange range = numerics::integer_range(spec.storage);
     // The greatest uint32 is no int32; [Q5] refuses what does not fit.
     spec.qmin = static_cast<int32_t>(range.min);
-    spec.qmax = static_cast<int32_t>(
-        std::min<int64_t>(range.max, std::numeric_limits<int32_t>::max()));
+    spec.qmax =
+        static_cast<int32_t>(std::min<int64_t>(range.max, std::numeric_limits<int32_t>::max()));
   }
   return located(position, QuantParams::make(std::move(spec)));
 }
@@ -236,8 +238,8 @@ Result<Tensor> parse_elements(Lexer& lexer, DType dtype, std::vector<int64_t> sh
   const Shape declared = Shape::of(shape);
   const auto count = declared.element_count();
   if (!count || static_cast<uint64_t>(*count) != tokens.size()) {
-    return Lexer::error_at(position, cat(tokens.size(), " elements for a shape of ",
-                                         declared.to_string()));
+    return Lexer::error_at(position,
+                           cat(tokens.size(), " elements for a shape of ", declared.to_string()));
   }
   OCTET_ASSIGN(Tensor tensor, located(position, Tensor::zeros(dtype, std::move(shape))));
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -272,8 +274,9 @@ Result<Attribute> parse_list_attribute(Lexer& lexer) {
     case TokenKind::kString:
       return parse_items<std::string>(lexer, [&] { return lexer.string("a string"); });
     default:
-      return ahead.expected("a number or a string (an empty list is ints [], floats [] or "
-                            "strings [])");
+      return ahead.expected(
+          "a number or a string (an empty list is ints [], floats [] or "
+          "strings [])");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "compiler/ir/patch.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "compiler/base/names.h"
@@ -84,14 +85,34 @@ Status check_types(const Value& from, const Value& to) {
   return {};
 }
 
+// Graph inputs and captures are known by name outside the graph.
+bool has_fixed_name(const Graph& graph, ValueId id) {
+  const auto& captures = graph.captures();
+  return graph.value(id).is_input ||
+         std::find(captures.begin(), captures.end(), id) != captures.end();
+}
+
 }  // namespace
 
 Status Patch::replace(ValueId from, ValueId to) {
   OCTET_TRY(check_types(value(from), value(to)));
+  const auto refuse = [&](std::string_view why) {
+    return internal_error(quote_name(value(from).name), " cannot be replaced by ",
+                          quote_name(value(to).name), ": ", why);
+  };
+  const bool is_output = graph_.is_output(from);
+  if (is_output && has_fixed_name(graph_, from)) {
+    return refuse("as graph input and output it is nothing but its name");
+  }
   const bool existing = to.index() < graph_.value_count();
-  if (existing && graph_.is_output(from) && (value(to).is_input || graph_.is_output(to))) {
-    return internal_error("graph output ", quote_name(value(from).name), " cannot be given to ",
-                          quote_name(value(to).name), ", which has a name to keep");
+  if (is_output && existing && (has_fixed_name(graph_, to) || graph_.is_output(to))) {
+    return refuse("a graph output keeps its name, and so does the other");
+  }
+  for (const Replacement& other : replacements_) {
+    if (other.from == from) return refuse("it is replaced already");
+    if (is_output && other.to == to && graph_.is_output(other.from)) {
+      return refuse("one value cannot be two graph outputs");
+    }
   }
   replacements_.push_back({from, to});
   return {};
@@ -116,6 +137,8 @@ void add_unique(std::vector<std::string>& list, const std::vector<std::string>& 
 // of what was removed, in graph order.
 std::vector<std::string> remove_dead(Graph& graph, std::vector<NodeId> seeds) {
   std::vector<NodeId> removed;
+  std::vector<size_t> position(graph.node_count(), 0);
+  for (size_t i = 0; i < graph.order().size(); ++i) position[graph.order()[i].index()] = i;
   while (!seeds.empty()) {
     const NodeId id = seeds.back();
     seeds.pop_back();
@@ -135,7 +158,9 @@ std::vector<std::string> remove_dead(Graph& graph, std::vector<NodeId> seeds) {
       }
     }
   }
-  std::sort(removed.begin(), removed.end());
+  std::sort(removed.begin(), removed.end(), [&](NodeId a, NodeId b) {
+    return position[a.index()] < position[b.index()];
+  });
   std::vector<std::string> origins;
   for (NodeId id : removed) add_unique(origins, graph.node(id).origins);
   return origins;
@@ -176,14 +201,16 @@ Status Patch::apply(Graph& graph) && {
   for (Node& node : nodes_) added.push_back(graph.add_node(std::move(node), anchor));
 
   std::vector<NodeId> seeds(producers.begin(), producers.end());
-  std::vector<std::pair<ValueId, std::string>> renames;
+  std::map<ValueId, std::string> renames;
   for (const Replacement& r : replacements_) {
     const bool was_output = graph.is_output(r.from);
     graph.replace_uses(r.from, r.to, first_node);
-    // An existing value keeps its name unless it becomes a graph output.
-    if (was_output || (r.to.index() >= first_value && !graph.value(r.to).is_constant())) {
-      renames.emplace_back(r.to, graph.value(r.from).name);
-    }
+    // An existing value keeps its name unless it becomes a graph output; of several names a new one
+    // takes that of the output, else the first.
+    const bool is_new = r.to.index() >= first_value && !graph.value(r.to).is_constant();
+    const bool free_name = is_new && !has_fixed_name(graph, r.from);
+    if (was_output) renames[r.to] = graph.value(r.from).name;
+    if (!was_output && free_name) renames.emplace(r.to, graph.value(r.from).name);
   }
   for (const OperandReplacement& r : operands_) {
     const ValueId old = graph.node(r.node).input(r.index);
@@ -200,7 +227,7 @@ Status Patch::apply(Graph& graph) && {
     if (mine.empty()) mine = {display_name(graph, graph.node(id))};
     graph.set_origins(id, std::move(mine));
   }
-  for (auto& [id, name] : renames) {
+  for (const auto& [id, name] : renames) {
     const ValueId holder = graph.find_value(name);
     if (holder.valid() && holder != id) {
       // The replaced value lives on: the new nodes read it.

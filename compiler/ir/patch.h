@@ -42,8 +42,9 @@ class Patch {
   Result<ValueId> node(NodeSpec spec);  // its only output
 
   // All uses of `from` (graph outputs too) read `to` instead. Refused when the types contradict
-  // each other, or when `from` is a graph output and `to` cannot take its name (it is an input or
-  // another output itself). A value made by this patch takes over the name of what it replaces.
+  // each other, when `from` is replaced already, or when `from` is a graph output and `to` cannot
+  // take its name (it is an input or another output itself). A value made by this patch takes over
+  // the name of what it replaces, unless that is a graph input or capture, which keep theirs.
   Status replace(ValueId from, ValueId to);
 
   // One operand only.

@@ -38,7 +38,9 @@ Result<QuantParams> QuantParams::make(Spec spec) {
   if (spec.granularity == Granularity::kBlocked && spec.block_size < 1) {
     return malformed("block size ", spec.block_size, " [Q8]");
   }
+  // What does not apply must not tell equal parameters apart.
   if (spec.granularity == Granularity::kPerTensor) spec.axis = 0;
+  if (spec.granularity != Granularity::kBlocked) spec.block_size = 0;
   if (spec.axis < 0) return malformed("axis ", spec.axis, " is negative [Q8]");
   return QuantParams(std::move(spec));
 }

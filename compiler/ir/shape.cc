@@ -14,8 +14,8 @@ Shape Shape::of(const std::vector<int64_t>& extents) {
 }
 
 bool Shape::is_static() const {
-  if (!dims_) return false;
-  for (const Dim& dim : *dims_) {
+  if (!has_rank_) return false;
+  for (const Dim& dim : dims_) {
     if (!dim.is_static()) return false;
   }
   return true;
@@ -23,8 +23,8 @@ bool Shape::is_static() const {
 
 std::vector<int64_t> Shape::extents() const {
   std::vector<int64_t> out;
-  out.reserve(dims_->size());
-  for (const Dim& dim : *dims_) out.push_back(dim.extent());
+  out.reserve(dims_.size());
+  for (const Dim& dim : dims_) out.push_back(dim.extent());
   return out;
 }
 
@@ -34,11 +34,11 @@ std::optional<int64_t> Shape::element_count() const {
 }
 
 std::string Shape::to_string() const {
-  if (!dims_) return "[...]";
+  if (!has_rank_) return "[...]";
   std::string out = "[";
-  for (size_t i = 0; i < dims_->size(); ++i) {
+  for (size_t i = 0; i < dims_.size(); ++i) {
     if (i > 0) out += ",";
-    out += (*dims_)[i].to_string();
+    out += dims_[i].to_string();
   }
   return out + "]";
 }

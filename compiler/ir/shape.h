@@ -37,13 +37,14 @@ class Dim {
 class Shape {
  public:
   Shape() = default;                                              // unknown rank
-  explicit Shape(std::vector<Dim> dims) : dims_(std::move(dims)) {}  // known rank
+  explicit Shape(std::vector<Dim> dims)                           // known rank
+      : has_rank_(true), dims_(std::move(dims)) {}
   static Shape of(const std::vector<int64_t>& extents);
 
-  bool has_rank() const { return dims_.has_value(); }
-  size_t rank() const { return dims_->size(); }  // has_rank() only
-  const std::vector<Dim>& dims() const { return *dims_; }
-  const Dim& operator[](size_t axis) const { return (*dims_)[axis]; }
+  bool has_rank() const { return has_rank_; }
+  size_t rank() const { return dims_.size(); }   // has_rank() only
+  const std::vector<Dim>& dims() const { return dims_; }
+  const Dim& operator[](size_t axis) const { return dims_[axis]; }
 
   bool is_static() const;
   // Extents of a static shape.
@@ -56,7 +57,8 @@ class Shape {
   std::string to_string() const;  // "[1,N,?]", "[]", "[...]" for unknown rank
 
  private:
-  std::optional<std::vector<Dim>> dims_;
+  bool has_rank_ = false;
+  std::vector<Dim> dims_;
 };
 
 // True when no static extent contradicts another; unknown ranks and extents fit everything.

@@ -18,6 +18,13 @@ uint8_t nibble(const std::byte* data, int64_t index) {
   return index % 2 == 0 ? byte & 0x0F : byte >> 4;
 }
 
+void set_nibble(std::byte* data, int64_t index, uint8_t bits) {
+  const auto byte = static_cast<uint8_t>(data[index / 2]);
+  const int low = bits & 0x0F;
+  data[index / 2] =
+      static_cast<std::byte>(index % 2 == 0 ? (byte & 0xF0) | low : (byte & 0x0F) | (low << 4));
+}
+
 template <typename T>
 T load(const std::byte* data, int64_t index) {
   T value;
@@ -35,7 +42,9 @@ void store(std::byte* data, int64_t index, T value) {
 Result<Tensor> Tensor::zeros(DType dtype, std::vector<int64_t> shape) {
   const auto count = checked_product(shape);
   const auto size = count ? numerics::storage_bytes(dtype, *count) : std::nullopt;
-  if (!size) {
+  // Beyond any machine: not worth asking the allocator, which may abort (AddressSanitizer's does).
+  constexpr int64_t kLargest = int64_t{1} << 39;
+  if (!size || *size > kLargest) {
     return resource_limit("a tensor of ", numerics::dtype_name(dtype), shape_text(shape),
                           " is too large");
   }
@@ -179,6 +188,9 @@ void Tensor::set_from_double(int64_t index, double value) {
     case DType::kFloat8E8M0:
       return store(data, index,
                    numerics::float_to_float8(narrow, dtype_, numerics::Overflow::kSaturate));
+    case DType::kFloat4E2M1:
+      return set_nibble(data, index,
+                        numerics::float_to_float8(narrow, dtype_, numerics::Overflow::kSaturate));
     case DType::kBool:
       return store<uint8_t>(data, index, value != 0.0 ? 1 : 0);
     default:
@@ -204,13 +216,8 @@ void Tensor::set_from_int64(int64_t index, int64_t value) {
     case DType::kBool:
       return store<uint8_t>(data, index, value != 0 ? 1 : 0);
     case DType::kUint4:
-    case DType::kInt4: {
-      const auto byte = static_cast<uint8_t>(data[index / 2]);
-      const auto bits = static_cast<uint8_t>(value & 0x0F);
-      data[index / 2] = static_cast<std::byte>(index % 2 == 0 ? (byte & 0xF0) | bits
-                                                              : (byte & 0x0F) | (bits << 4));
-      return;
-    }
+    case DType::kInt4:
+      return set_nibble(data, index, static_cast<uint8_t>(value & 0x0F));
     case DType::kUint2:
     case DType::kInt2: {
       const int shift = static_cast<int>(2 * (index % 4));
@@ -223,7 +230,6 @@ void Tensor::set_from_int64(int64_t index, int64_t value) {
     case DType::kString:
     case DType::kComplex64:
     case DType::kComplex128:
-    case DType::kFloat4E2M1:
       return;
     default:
       return set_from_double(index, static_cast<double>(value));

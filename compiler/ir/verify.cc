@@ -115,9 +115,9 @@ Status check_sources(const Graph& graph) {
   return for_alive_values(graph, [&](ValueId id, const Value& value) -> Status {
     const int as_input = listed_inputs[id.index()];
     if (value.is_input != (as_input > 0)) {
-      return malformed(describe_value(graph, id), value.is_input
-                                                      ? " calls itself a graph input and is none [V4]"
-                                                      : " is a graph input unawares [V4]");
+      return malformed(describe_value(graph, id),
+                       value.is_input ? " calls itself a graph input and is none [V4]"
+                                      : " is a graph input unawares [V4]");
     }
     const int as_constant = value.is_constant() && as_input == 0 ? 1 : 0;
     const int sources =
@@ -173,9 +173,8 @@ Status check_uses(const Graph& graph) {
   if (operand == operands.end() && use == uses.end()) return {};
   const bool missing = operand != operands.end() && (use == uses.end() || *operand < *use);
   const Read& first = missing ? *operand : *use;
-  return malformed(describe_value(graph, std::get<0>(first)), missing
-                                                                  ? " is read without a use [V6]"
-                                                                  : " has a use that is none [V6]");
+  return malformed(describe_value(graph, std::get<0>(first)),
+                   missing ? " is read without a use [V6]" : " has a use that is none [V6]");
 }
 
 // --- [V7] [V9] -------------------------------------------------------------------------------
@@ -189,8 +188,8 @@ Status check_topological(const Graph& graph) {
         if (!operand.valid()) continue;
         const NodeId producer = graph.value(operand).producer;
         if (!producer.valid() || done[producer.index()]) continue;
-        return malformed(describe(graph, id), " reads ", describe_value(graph, operand),
-                         " before ", describe(graph, producer), " makes it [V7]");
+        return malformed(describe(graph, id), " reads ", describe_value(graph, operand), " before ",
+                         describe(graph, producer), " makes it [V7]");
       }
     }
     done[id.index()] = true;
@@ -217,8 +216,8 @@ Status check_types(const Graph& graph) {
     const TensorType& type = value.type;
     if (value.is_constant()) {
       const TensorType actual = value.constant->type();
-      const bool fits = value.is_input ? compatible(actual.shape, type.shape)
-                                       : actual.shape == type.shape;
+      const bool fits =
+          value.is_input ? compatible(actual.shape, type.shape) : actual.shape == type.shape;
       if (actual.storage != type.storage || !fits) {
         return malformed(describe_value(graph, id), " of type ", type.to_string(),
                          " has a constant of type ", actual.to_string(), " [V10]");

@@ -47,7 +47,7 @@ bool is_known_dtype(int32_t onnx_data_type);
 // Bits of one element in storage: 4 for int4, 8 for bool; 0 for kString and kUndefined.
 int bit_width(DType dtype);
 
-bool is_integer(DType dtype);         // signed or unsigned, 2 to 64 bits; not bool
+bool is_integer(DType dtype);  // signed or unsigned, 2 to 64 bits; not bool
 bool is_signed_integer(DType dtype);
 bool is_floating_point(DType dtype);  // float8 and float4 included, complex not
 

@@ -18,11 +18,11 @@ namespace octet::numerics {
 float round_half_even(float x);
 double round_half_even(double x);
 
-// NaN becomes the zero point, infinities saturate.
+// NaN becomes the zero point, infinities saturate; zero_point lies in [qmin, qmax].
 int32_t quantize(float x, float scale, int32_t zero_point, int32_t qmin, int32_t qmax);
 
 inline float dequantize(int32_t q, float scale, int32_t zero_point) {
-  return static_cast<float>(q - zero_point) * scale;
+  return static_cast<float>(int64_t{q} - zero_point) * scale;
 }
 
 // x quantized and dequantized.
@@ -41,7 +41,8 @@ int32_t requantize(int32_t accumulator, float multiplier, int32_t zero_point, in
                    int32_t qmax);
 
 // float -> integer conversion of Cast: truncation toward zero; NaN gives 0 and values outside the
-// type saturate (the standard leaves both open).
+// type saturate (the standard leaves both open). kBool gives 1 for all but zero; kUint64 gives the
+// bits of the unsigned value.
 int64_t cast_to_integer(double x, DType dtype);
 
 }  // namespace octet::numerics

@@ -105,6 +105,12 @@ struct Fill {
 }  // namespace
 
 Result<Kind> attribute_kind(const Proto& proto) {
+  // A kind that the enumeration does not have is kept as an unknown field.
+  constexpr int kTypeField = 20;
+  const auto& unknown = proto.unknown_fields();
+  for (int i = 0; i < unknown.field_count(); ++i) {
+    if (unknown.field(i).number() == kTypeField) return malformed("of a kind that is not known");
+  }
   const std::vector<Kind> kinds = kinds_set(proto);
   const Kind declared = proto.type();
   if (declared == Proto::UNDEFINED) {

@@ -40,8 +40,8 @@ Status check_loop(const ::onnx::NodeProto& node) {
   const int64_t carried = node.input_size() - 2;
   OCTET_TRY(check_count("inputs of the body", body->input_size(), carried + 2));
   if (body->output_size() < carried + 1) {
-    return malformed("outputs of the body: ", body->output_size(), " found, at least ",
-                     carried + 1, " expected");
+    return malformed("outputs of the body: ", body->output_size(), " found, at least ", carried + 1,
+                     " expected");
   }
   if (node.output_size() > body->output_size() - 1) {
     return malformed(node.output_size(), " outputs, the body gives ", body->output_size() - 1);

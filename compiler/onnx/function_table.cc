@@ -23,9 +23,9 @@ std::string describe(const ::onnx::FunctionProto& function) {
 }
 
 const size_t* FunctionTable::find(const ::onnx::NodeProto& node) const {
-  const auto at = index_.find(
-      Key(canonical_domain(node.domain()), node.op_type(),
-          any_overload_ ? overload_of(node, kNodeOverload) : std::string()));
+  const auto at =
+      index_.find(Key(canonical_domain(node.domain()), node.op_type(),
+                      any_overload_ ? overload_of(node, kNodeOverload) : std::string()));
   return at == index_.end() ? nullptr : &at->second;
 }
 

@@ -35,8 +35,8 @@ Status merge_opsets(::onnx::ModelProto& model, const FunctionTable& table) {
       const auto [at, added] = imports.emplace(domain, wanted->second);
       if (at->second != wanted->second) {
         return unsupported(describe(*function), ": needs version ", wanted->second, " of domain ",
-                           quote_name(domain.empty() ? "ai.onnx" : domain),
-                           ", the model imports ", at->second);
+                           quote_name(domain.empty() ? "ai.onnx" : domain), ", the model imports ",
+                           at->second);
       }
       if (!added) continue;
       auto& import = *model.add_opset_import();
@@ -49,8 +49,7 @@ Status merge_opsets(::onnx::ModelProto& model, const FunctionTable& table) {
 
 class Inliner {
  public:
-  Inliner(const FunctionTable& table, int64_t max_bytes)
-      : table_(table), budget_(max_bytes) {}
+  Inliner(const FunctionTable& table, int64_t max_bytes) : table_(table), budget_(max_bytes) {}
 
   // Replaces the calls in a list and in the bodies below it. With `origins`, notes whom the new
   // nodes stand for.

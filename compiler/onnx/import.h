@@ -15,6 +15,7 @@
 #include "compiler/base/budget.h"
 #include "compiler/base/result.h"
 #include "compiler/ir/graph.h"
+#include "compiler/ir/parse.h"
 
 namespace octet::onnx {
 
@@ -23,10 +24,10 @@ constexpr int64_t kNewestIrVersion = 13;
 constexpr int64_t kNewestOpset = 27;
 
 struct ImportOptions {
-  int64_t max_file_bytes = INT32_MAX;  // protobuf's own limit
-  int64_t max_nodes = 200'000;         // after inlining, in bodies too
-  int64_t max_items = 4'000'000;       // messages and strings in the file
-  int64_t max_depth = 32;              // bodies within bodies
+  int64_t max_file_bytes = INT32_MAX;      // protobuf's own limit
+  int64_t max_nodes = 200'000;             // after inlining, in bodies too
+  int64_t max_items = 4'000'000;           // messages and strings in the file
+  int64_t max_depth = ir::kMaxGraphDepth;  // graphs within graphs, the main one included
   int64_t max_rank = 64;
   int64_t max_functions = 10'000;
   int64_t max_call_depth = 100;

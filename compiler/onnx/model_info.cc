@@ -19,8 +19,8 @@ Result<ir::OpsetImports> read_opsets(const OpsetList& imports) {
     }
     const auto [at, added] = out.emplace(domain, import.version());
     if (!added && at->second != import.version()) {
-      return malformed("opset import of ", quote_name(shown), " twice, with versions ",
-                       at->second, " and ", import.version());
+      return malformed("opset import of ", quote_name(shown), " twice, with versions ", at->second,
+                       " and ", import.version());
     }
   }
   return out;

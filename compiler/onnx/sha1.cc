@@ -12,7 +12,8 @@ using State = std::array<uint32_t, 5>;
 void add_block(State& state, const uint8_t* block) {
   std::array<uint32_t, 80> w;
   for (size_t t = 0; t < 16; ++t) {
-    w[t] = static_cast<uint32_t>(block[4 * t]) << 24 | static_cast<uint32_t>(block[4 * t + 1]) << 16 |
+    w[t] = static_cast<uint32_t>(block[4 * t]) << 24 |
+           static_cast<uint32_t>(block[4 * t + 1]) << 16 |
            static_cast<uint32_t>(block[4 * t + 2]) << 8 | static_cast<uint32_t>(block[4 * t + 3]);
   }
   for (size_t t = 16; t < 80; ++t) {

@@ -48,8 +48,8 @@ Status check_indices(const Tensor& values, const Tensor& indices, size_t rank) {
 }  // namespace
 
 Result<Tensor> TensorReader::take_sparse(::onnx::SparseTensorProto& sparse) {
-  OCTET_ASSIGN(std::vector<int64_t> extents, shape({sparse.dims().data(),
-                                                    static_cast<size_t>(sparse.dims_size())}));
+  OCTET_ASSIGN(std::vector<int64_t> extents,
+               shape({sparse.dims().data(), static_cast<size_t>(sparse.dims_size())}));
   auto read_values = take(*sparse.mutable_values());
   if (!read_values.ok()) return read_values.error().in("values");
   auto read_indices = take(*sparse.mutable_indices());

@@ -134,8 +134,8 @@ Result<Tensor> TensorReader::take(::onnx::TensorProto& tensor) {
   const auto dtype = static_cast<DType>(tensor.data_type());
   if (tensor.has_segment()) return unsupported("a tensor in segments");
   OCTET_TRY(check_location(tensor));
-  OCTET_ASSIGN(std::vector<int64_t> extents, shape({tensor.dims().data(),
-                                                    static_cast<size_t>(tensor.dims_size())}));
+  OCTET_ASSIGN(std::vector<int64_t> extents,
+               shape({tensor.dims().data(), static_cast<size_t>(tensor.dims_size())}));
   const int64_t count = *checked_product(extents);
   const auto size = dtype == DType::kString ? count : numerics::storage_bytes(dtype, count);
   if (!size) return malformed("the size of ", type_text(dtype, extents), " overflows");

@@ -50,7 +50,8 @@ Result<Bytes> from_int32(const ::onnx::TensorProto& tensor, int64_t needed) {
 }
 
 // A packed byte may be written as -128..-1 by those who hold it as a signed one.
-Result<Bytes> packed_from_int32(const ::onnx::TensorProto& tensor, int64_t count, int64_t per_byte) {
+Result<Bytes> packed_from_int32(const ::onnx::TensorProto& tensor, int64_t count,
+                                int64_t per_byte) {
   return narrowed<uint8_t, int32_t>("int32_data", tensor.int32_data(),
                                     count / per_byte + (count % per_byte != 0 ? 1 : 0), -128, 255);
 }

@@ -19,7 +19,7 @@ std::string_view misplaced_field(const ::onnx::TensorProto& tensor, numerics::DT
 
 // The elements of the typed field of a type other than string as `count` packed elements:
 // kMalformed unless there are as many as that needs and each fits.
-Result<std::vector<std::byte>> typed_bytes(const ::onnx::TensorProto& tensor,
-                                           numerics::DType dtype, int64_t count);
+Result<std::vector<std::byte>> typed_bytes(const ::onnx::TensorProto& tensor, numerics::DType dtype,
+                                           int64_t count);
 
 }  // namespace octet::onnx

@@ -88,8 +88,8 @@ class Walk {
 
   template <typename... Parts>
   Error wrong(size_t offset, const Parts&... parts) const {
-    return malformed("byte ", offset, " (", wire_message_name(open_.back().message), "): ",
-                     parts...);
+    return malformed("byte ", offset, " (", wire_message_name(open_.back().message),
+                     "): ", parts...);
   }
 
   std::optional<uint64_t> varint() {

@@ -12,9 +12,9 @@
 namespace octet::onnx {
 
 struct WireLimits {
-  int64_t max_depth = 112;          // nested messages
-  int64_t max_nodes = 200'000;      // NodeProtos, in functions and bodies too
-  int64_t max_items = 4'000'000;    // messages and strings together
+  int64_t max_depth = 112;        // nested messages
+  int64_t max_nodes = 200'000;    // NodeProtos, in functions and bodies too
+  int64_t max_items = 4'000'000;  // messages and strings together
 };
 
 // kMalformed with the offset in `bytes` and the message it is in; kResourceLimit for the counts.

@@ -25,16 +25,11 @@ constexpr WireField kModelFields[] = {
     {26, kOther, kMany},
 };
 constexpr WireField kGraphFields[] = {
-    {1, kMessage, kMany, M::kNode},
-    {2, kText},
-    {5, kMessage, kMany, M::kTensor},
-    {10, kText},
-    {11, kMessage, kMany, M::kValueInfo},
-    {12, kMessage, kMany, M::kValueInfo},
-    {13, kMessage, kMany, M::kValueInfo},
-    {14, kMessage, kMany, M::kAnnotation},
-    {15, kMessage, kMany, M::kSparseTensor},
-    {16, kMessage, kMany, M::kStringPair},
+    {1, kMessage, kMany, M::kNode},          {2, kText},
+    {5, kMessage, kMany, M::kTensor},        {10, kText},
+    {11, kMessage, kMany, M::kValueInfo},    {12, kMessage, kMany, M::kValueInfo},
+    {13, kMessage, kMany, M::kValueInfo},    {14, kMessage, kMany, M::kAnnotation},
+    {15, kMessage, kMany, M::kSparseTensor}, {16, kMessage, kMany, M::kStringPair},
 };
 constexpr WireField kNodeFields[] = {
     {1, kText, kMany},

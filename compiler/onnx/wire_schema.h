@@ -35,10 +35,10 @@ enum class WireKind : uint8_t {
   kVarint,
   kFixed32,
   kFixed64,
-  kText,     // UTF-8
+  kText,  // UTF-8
   kBytes,
   kMessage,
-  kOther,    // any length-delimited field that is not looked into
+  kOther,  // any length-delimited field that is not looked into
 };
 
 enum class WireCount : uint8_t { kOne, kMany };

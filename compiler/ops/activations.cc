@@ -27,7 +27,7 @@ Result<Tensors> evaluate_floats(const EvaluateContext& context) {
     OCTET_ASSIGN(Tensor out, context.allocate(x.dtype(), x.shape()));
     const F f{numbers};
     map_elements(x.data<T>().data(), out.mutable_data<T>().data(), x.element_count(),
-                 [&f](T v) { return f(v); });
+                 [f](T v) { return f(v); });
     return one_tensor(std::move(out));
   });
 }
@@ -124,7 +124,8 @@ struct ErfGeluOp {
   Numbers n;
   template <typename T>
   T operator()(T x) const {
-    return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
+    // 1 + erf(u), without its cancellation for negative numbers.
+    return T(0.5) * x * std::erfc(x * T(-0.70710678118654752440));
   }
 };
 struct TanhGeluOp {
@@ -133,7 +134,8 @@ struct TanhGeluOp {
   template <typename T>
   T operator()(T x) const {
     const T inner = T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
-    return T(0.5) * x * (T(1) + std::tanh(inner));
+    // 0.5 * (1 + tanh(u)) is the logistic function of 2u, which does not cancel.
+    return x / (T(1) + std::exp(T(-2) * inner));
   }
 };
 

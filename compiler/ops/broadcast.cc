@@ -50,8 +50,7 @@ std::vector<int64_t> row_major_strides(std::span<const int64_t> extents) {
   return strides;
 }
 
-std::vector<int64_t> broadcast_strides(std::span<const int64_t> from,
-                                       std::span<const int64_t> to) {
+std::vector<int64_t> broadcast_strides(std::span<const int64_t> from, std::span<const int64_t> to) {
   const std::vector<int64_t> own = row_major_strides(from);
   std::vector<int64_t> strides(to.size(), 0);
   const size_t skipped = to.size() - from.size();

@@ -37,9 +37,9 @@ std::vector<int64_t> broadcast_strides(std::span<const int64_t> from, std::span<
 // shape are a single run and a per-channel operand is one run per channel.
 template <size_t N>
 struct BroadcastPlan {
-  std::vector<int64_t> extents;                  // outer axes
-  std::array<std::vector<int64_t>, N> strides;   // of the operands along the outer axes
-  int64_t run = 0;                               // elements in a run; 0 for an empty output
+  std::vector<int64_t> extents;                 // outer axes
+  std::array<std::vector<int64_t>, N> strides;  // of the operands along the outer axes
+  int64_t run = 0;                              // elements in a run; 0 for an empty output
   std::array<int64_t, N> run_stride{};
 };
 

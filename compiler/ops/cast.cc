@@ -1,15 +1,14 @@
 // Cast and CastLike: between numbers and bool. Strings are refused.
 //
 // Rules (ONNX Cast, versions 9 to 23): float to integer truncates toward zero (out of range and NaN
-// are left open by the standard; see numerics::cast_to_integer); integer to narrower integer keeps
-// the low bits; to bool is "not zero"; float to float rounds half to even, and float8 saturates
-// unless `saturate` is 0.
+// are left open by the standard; see numerics::cast_to_integer, but for 2 and 4 bits its tests keep
+// the low bits); integer to narrower integer keeps the low bits; to bool is "not zero"; float to
+// float rounds half to even, and float8 saturates unless `saturate` is 0.
 #include <bit>
 #include <cmath>
 #include <limits>
 
 #include "compiler/numerics/dtype.h"
-#include "compiler/numerics/half.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/ops/elements.h"
 #include "compiler/ops/evaluate_helpers.h"
@@ -19,17 +18,6 @@ namespace octet::ops {
 namespace {
 
 using numerics::Overflow;
-
-bool is_float8(DType dtype) {
-  return dtype == DType::kFloat8E4M3FN || dtype == DType::kFloat8E4M3FNUZ ||
-         dtype == DType::kFloat8E5M2 || dtype == DType::kFloat8E5M2FNUZ ||
-         dtype == DType::kFloat8E8M0;
-}
-
-// Integers of 2 and 4 bits, which are packed.
-bool is_packed_integer(DType dtype) {
-  return numerics::is_integer(dtype) && numerics::bit_width(dtype) < 8;
-}
 
 // The float next to x on the side of zero or away from it whose last bit is 1, unless x is a float:
 // rounding that to a narrower format gives what rounding x itself would (Boldo and Melquiond 2008).
@@ -80,20 +68,8 @@ Result<Tensor> widen(const EvaluateContext& context, const Tensor& x) {
                  [](uint8_t v) -> uint8_t { return v != 0 ? 1 : 0; });
     return out;
   }
-  if (is_float8(dtype)) {
-    OCTET_ASSIGN(Tensor out, context.allocate(DType::kFloat32, x.shape()));
-    map_elements(x.data<uint8_t>().data(), out.mutable_data<float>().data(), x.element_count(),
-                 [dtype](uint8_t v) { return numerics::float8_to_float(v, dtype); });
-    return out;
-  }
-  if (dtype == DType::kFloat4E2M1 || is_packed_integer(dtype)) {
-    const DType wide = dtype == DType::kFloat4E2M1                ? DType::kFloat32
-                       : numerics::is_signed_integer(dtype) ? DType::kInt8
-                                                            : DType::kUint8;
-    OCTET_ASSIGN(Tensor out, context.allocate(wide, x.shape()));
-    for (int64_t i = 0; i < x.element_count(); ++i) out.set_from_double(i, x.at_as_double(i));
-    return out;
-  }
+  if (is_tiny_float(dtype)) return widen_tiny_floats(context, x);
+  if (is_packed_integer(dtype)) return unpack_integers(context, x);
   return x;
 }
 
@@ -101,6 +77,9 @@ template <typename From>
 Result<Tensors> cast_to_narrow_float(const EvaluateContext& context, const Tensor& x, DType to) {
   const bool saturate = ir::int_attribute(context.node, "saturate", 1) != 0;
   const Overflow overflow = saturate ? Overflow::kSaturate : Overflow::kNonFinite;
+  if (to == DType::kFloat8E8M0 && ir::string_attribute(context.node, "round_mode", "up") != "up") {
+    return unsupported("round_mode other than up cannot be executed");
+  }
   OCTET_ASSIGN(Tensor out, context.allocate(to, x.shape()));
   const From* from = x.data<From>().data();
   const int64_t count = x.element_count();
@@ -110,14 +89,11 @@ Result<Tensors> cast_to_narrow_float(const EvaluateContext& context, const Tenso
   } else if (to == DType::kBfloat16) {
     map_elements(from, out.mutable_data<uint16_t>().data(), count,
                  [](From v) { return numerics::float_to_bfloat16(to_float_exactly_or_odd(v)); });
-  } else if (to == DType::kFloat4E2M1) {
-    for (int64_t i = 0; i < count; ++i) {
-      out.set_from_double(i, static_cast<double>(to_float_exactly_or_odd(from[i])));
-    }
   } else {
-    map_elements(from, out.mutable_data<uint8_t>().data(), count, [to, overflow](From v) {
-      return numerics::float_to_float8(to_float_exactly_or_odd(v), to, overflow);
-    });
+    uint8_t* bytes = out.mutable_data<uint8_t>().data();
+    for (int64_t i = 0; i < count; ++i) {
+      set_tiny_float(bytes, i, to_float_exactly_or_odd(from[i]), to, overflow);
+    }
   }
   return one_tensor(std::move(out));
 }
@@ -127,11 +103,7 @@ Result<Tensors> cast_to_packed(const EvaluateContext& context, const Tensor& x, 
   OCTET_ASSIGN(Tensor out, context.allocate(to, x.shape()));
   const From* from = x.data<From>().data();
   for (int64_t i = 0; i < x.element_count(); ++i) {
-    if constexpr (std::is_floating_point_v<From>) {
-      out.set_from_int64(i, numerics::cast_to_integer(static_cast<double>(from[i]), to));
-    } else {
-      out.set_from_int64(i, keep_bits(static_cast<int64_t>(from[i]), to));
-    }
+    out.set_from_int64(i, keep_bits(convert<From, int64_t>(from[i], DType::kInt64), to));
   }
   return one_tensor(std::move(out));
 }
@@ -144,7 +116,7 @@ Result<Tensors> cast_from(const EvaluateContext& context, const Tensor& x, DType
                  [](From v) -> uint8_t { return v != From(0) ? 1 : 0; });
     return one_tensor(std::move(out));
   }
-  if (is_half(to) || is_float8(to) || to == DType::kFloat4E2M1) {
+  if (is_half(to) || is_tiny_float(to)) {
     return cast_to_narrow_float<From>(context, x, to);
   }
   if (is_packed_integer(to)) return cast_to_packed<From>(context, x, to);
@@ -165,9 +137,8 @@ Result<Tensors> cast(const EvaluateContext& context, DType to) {
                        numerics::dtype_name(to), " cannot be executed");
   }
   OCTET_ASSIGN(const Tensor wide, widen(context, x));
-  auto out = visit_number(context, wide.dtype(), [&](auto tag) {
-    return cast_from<decltype(tag)>(context, wide, to);
-  });
+  auto out = visit_number(context, wide.dtype(),
+                          [&](auto tag) { return cast_from<decltype(tag)>(context, wide, to); });
   if (context.budget != nullptr && wide.bytes().data() != x.bytes().data()) {
     context.budget->release(static_cast<int64_t>(wide.bytes().size()));
   }

@@ -32,8 +32,8 @@ template <typename F>
 Result<Tensors> evaluate_logic(const EvaluateContext& context) {
   OCTET_TRY(require_dtype(context, 0, DType::kBool));
   OCTET_TRY(require_dtype(context, 1, DType::kBool));
-  OCTET_ASSIGN(Tensor out, allocate_broadcast(context, DType::kBool, context.input(0),
-                                              context.input(1)));
+  OCTET_ASSIGN(Tensor out,
+               allocate_broadcast(context, DType::kBool, context.input(0), context.input(1)));
   map_broadcast<uint8_t, uint8_t, uint8_t>(context.input(0), context.input(1), out, F());
   return one_tensor(std::move(out));
 }
@@ -53,8 +53,8 @@ Result<Tensors> evaluate_comparison(const EvaluateContext& context) {
   if (is_half(dtype)) return through_float32(context, evaluate_comparison<Compare>);
   return visit_number(context, dtype, [&](auto tag) -> Result<Tensors> {
     using T = decltype(tag);
-    OCTET_ASSIGN(Tensor out, allocate_broadcast(context, DType::kBool, context.input(0),
-                                                context.input(1)));
+    OCTET_ASSIGN(Tensor out,
+                 allocate_broadcast(context, DType::kBool, context.input(0), context.input(1)));
     map_broadcast<T, T, uint8_t>(context.input(0), context.input(1), out,
                                  [](T a, T b) -> uint8_t { return Compare()(a, b) ? 1 : 0; });
     return one_tensor(std::move(out));
@@ -114,9 +114,7 @@ OpSchema And_schema() { return symmetric("And", evaluate_logic<AndOp>); }
 OpSchema Or_schema() { return symmetric("Or", evaluate_logic<OrOp>); }
 OpSchema Xor_schema() { return symmetric("Xor", evaluate_logic<XorOp>); }
 OpSchema Equal_schema() { return symmetric("Equal", evaluate_equal); }
-OpSchema Greater_schema() {
-  return comparison("Greater", evaluate_comparison<std::greater<>>);
-}
+OpSchema Greater_schema() { return comparison("Greater", evaluate_comparison<std::greater<>>); }
 OpSchema GreaterOrEqual_schema() {
   return since(12, comparison("GreaterOrEqual", evaluate_comparison<std::greater_equal<>>));
 }

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "compiler/base/checked.h"
+#include "compiler/ops/packed.h"
 #include "compiler/ops/shape_operands.h"
 #include "compiler/ops/strided.h"
 
@@ -231,7 +232,7 @@ OpSchema Concat_schema() {
           .max_inputs = SIZE_MAX,
           .behaviour = QuantBehaviour::kSameScale,
           .infer = infer_concat,
-          .evaluate = evaluate_concat};
+          .evaluate = move_any_width<evaluate_concat>};
 }
 
 OpSchema Split_schema() {
@@ -240,7 +241,7 @@ OpSchema Split_schema() {
           .max_inputs = 2,
           .behaviour = QuantBehaviour::kPassesThrough,
           .infer = infer_split,
-          .evaluate = evaluate_split};
+          .evaluate = move_any_width<evaluate_split>};
 }
 
 }  // namespace octet::ops

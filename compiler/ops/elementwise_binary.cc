@@ -34,8 +34,8 @@ Result<Tensors> evaluate_numbers(const EvaluateContext& context) {
   OCTET_TRY(require_dtype(context, 1, dtype));
   return visit_number(context, dtype, [&](auto tag) -> Result<Tensors> {
     using T = decltype(tag);
-    OCTET_ASSIGN(Tensor out, allocate_broadcast(context, dtype, context.input(0),
-                                                context.input(1)));
+    OCTET_ASSIGN(Tensor out,
+                 allocate_broadcast(context, dtype, context.input(0), context.input(1)));
     map_broadcast<T, T, T>(context.input(0), context.input(1), out, F());
     return one_tensor(std::move(out));
   });
@@ -186,8 +186,7 @@ struct PowOp {
     if constexpr (std::is_floating_point_v<T> && std::is_same_v<T, E>) {
       return float_power(base, exponent);
     } else if constexpr (std::is_floating_point_v<T>) {
-      return static_cast<T>(
-          std::pow(static_cast<double>(base), static_cast<double>(exponent)));
+      return static_cast<T>(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
     } else if constexpr (std::is_floating_point_v<E>) {
       return static_cast<T>(numerics::cast_to_integer(
           std::pow(static_cast<double>(base), static_cast<double>(exponent)), dtype));
@@ -211,11 +210,11 @@ Result<Tensors> evaluate_pow(const EvaluateContext& context) {
     return visit_number(context, exponent, [&](auto exponent_tag) -> Result<Tensors> {
       using T = decltype(base_tag);
       using E = decltype(exponent_tag);
-      OCTET_ASSIGN(Tensor out, allocate_broadcast(context, base, context.input(0),
-                                                  context.input(1)));
+      OCTET_ASSIGN(Tensor out,
+                   allocate_broadcast(context, base, context.input(0), context.input(1)));
       const PowOp op{base};
       map_broadcast<T, E, T>(context.input(0), context.input(1), out,
-                             [&op](T a, E b) { return op.compute(a, b); });
+                             [op](T a, E b) { return op.compute(a, b); });
       return one_tensor(std::move(out));
     });
   });
@@ -232,8 +231,8 @@ Result<Tensors> evaluate_bits(const EvaluateContext& context) {
   OCTET_TRY(require_dtype(context, 1, dtype));
   return visit_integer(context, dtype, [&](auto tag) -> Result<Tensors> {
     using T = decltype(tag);
-    OCTET_ASSIGN(Tensor out, allocate_broadcast(context, dtype, context.input(0),
-                                                context.input(1)));
+    OCTET_ASSIGN(Tensor out,
+                 allocate_broadcast(context, dtype, context.input(0), context.input(1)));
     map_broadcast<T, T, T>(context.input(0), context.input(1), out, F());
     return one_tensor(std::move(out));
   });
@@ -265,9 +264,8 @@ struct ShiftLeftOp {
   T operator()(T a, T b) const {
     using U = std::make_unsigned_t<T>;
     const auto by = static_cast<uint64_t>(static_cast<U>(b));
-    return by >= sizeof(T) * 8
-               ? T(0)
-               : static_cast<T>(static_cast<uint64_t>(static_cast<U>(a)) << by);
+    return by >= sizeof(T) * 8 ? T(0)
+                               : static_cast<T>(static_cast<uint64_t>(static_cast<U>(a)) << by);
   }
 };
 struct ShiftRightOp {
@@ -275,9 +273,8 @@ struct ShiftRightOp {
   T operator()(T a, T b) const {
     using U = std::make_unsigned_t<T>;
     const auto by = static_cast<uint64_t>(static_cast<U>(b));
-    return by >= sizeof(T) * 8
-               ? T(0)
-               : static_cast<T>(static_cast<uint64_t>(static_cast<U>(a)) >> by);
+    return by >= sizeof(T) * 8 ? T(0)
+                               : static_cast<T>(static_cast<uint64_t>(static_cast<U>(a)) >> by);
   }
 };
 

@@ -166,9 +166,8 @@ Result<Tensors> evaluate_is_inf(const EvaluateContext& context) {
   if (is_half(context.input(0).dtype())) return through_float32(context, evaluate_is_inf);
   const bool negative = ir::int_attribute(context.node, "detect_negative", 1) != 0;
   const bool positive = ir::int_attribute(context.node, "detect_positive", 1) != 0;
-  return evaluate_test(context, [&](auto x) {
-    return std::isinf(x) && (std::signbit(x) ? negative : positive);
-  });
+  return evaluate_test(
+      context, [&](auto x) { return std::isinf(x) && (std::signbit(x) ? negative : positive); });
 }
 
 Result<Facts> infer_bool(const InferContext& context) {
@@ -244,8 +243,6 @@ OpSchema Softplus_schema() { return unary("Softplus", evaluate_floats<SoftplusOp
 OpSchema Softsign_schema() { return unary("Softsign", evaluate_floats<SoftsignOp>); }
 OpSchema Sqrt_schema() { return unary("Sqrt", evaluate_floats<SqrtOp>); }
 OpSchema Tan_schema() { return unary("Tan", evaluate_floats<TanOp>); }
-OpSchema Tanh_schema() {
-  return ranged(unary("Tanh", evaluate_floats<TanhOp>), {-1.0F, 1.0F});
-}
+OpSchema Tanh_schema() { return ranged(unary("Tanh", evaluate_floats<TanhOp>), {-1.0F, 1.0F}); }
 
 }  // namespace octet::ops

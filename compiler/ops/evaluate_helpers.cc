@@ -1,7 +1,6 @@
 #include "compiler/ops/evaluate_helpers.h"
 
 #include "compiler/numerics/dtype.h"
-#include "compiler/numerics/half.h"
 
 namespace octet::ops {
 
@@ -72,6 +71,55 @@ Result<Tensors> through_float32(const EvaluateContext& context, EvaluateFunction
   }
   if (context.budget != nullptr) context.budget->release(charged);
   return outputs;
+}
+
+bool is_packed_integer(DType dtype) {
+  return numerics::is_integer(dtype) && numerics::bit_width(dtype) < 8;
+}
+
+Result<Tensor> unpack_integers(const EvaluateContext& context, const Tensor& packed) {
+  const bool is_signed = numerics::is_signed_integer(packed.dtype());
+  OCTET_ASSIGN(Tensor out,
+               context.allocate(is_signed ? DType::kInt8 : DType::kUint8, packed.shape()));
+  uint8_t* to = out.mutable_data<uint8_t>().data();
+  for (int64_t i = 0; i < packed.element_count(); ++i) {
+    to[i] = static_cast<uint8_t>(packed.at_as_int64(i));  // modulo 256: int8 by its bits
+  }
+  return out;
+}
+
+Result<Tensor> pack_integers(const EvaluateContext& context, const Tensor& bytes, DType dtype) {
+  OCTET_ASSIGN(Tensor out, context.allocate(dtype, bytes.shape()));
+  for (int64_t i = 0; i < bytes.element_count(); ++i) out.set_from_int64(i, bytes.at_as_int64(i));
+  return out;
+}
+
+bool is_tiny_float(DType dtype) {
+  return numerics::is_floating_point(dtype) && numerics::bit_width(dtype) <= 8;
+}
+
+Result<Tensor> widen_tiny_floats(const EvaluateContext& context, const Tensor& tiny) {
+  OCTET_ASSIGN(Tensor out, context.allocate(DType::kFloat32, tiny.shape()));
+  float* to = out.mutable_data<float>().data();
+  if (numerics::bit_width(tiny.dtype()) == 8) {
+    map_elements(tiny.data<uint8_t>().data(), to, tiny.element_count(),
+                 [&](uint8_t x) { return numerics::float8_to_float(x, tiny.dtype()); });
+    return out;
+  }
+  for (int64_t i = 0; i < tiny.element_count(); ++i) {
+    to[i] = static_cast<float>(tiny.at_as_double(i));
+  }
+  return out;
+}
+
+void set_tiny_float(uint8_t* bytes, int64_t index, float x, DType dtype,
+                    numerics::Overflow overflow) {
+  const uint8_t code = numerics::float_to_float8(x, dtype, overflow);
+  if (numerics::bit_width(dtype) == 8) {
+    bytes[index] = code;
+  } else {
+    bytes[index / 2] |= static_cast<uint8_t>((code & 0x0F) << (index % 2 * 4));
+  }
 }
 
 Result<Tensor> allocate_broadcast(const EvaluateContext& context, DType dtype, const Tensor& a,

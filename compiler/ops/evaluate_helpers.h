@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/numerics/half.h"
 #include "compiler/ops/broadcast.h"
 #include "compiler/ops/schema.h"
 
@@ -34,28 +35,53 @@ Result<Tensor> to_float32(const EvaluateContext& context, const Tensor& tensor);
 // A float32 tensor rounded to a 16-bit float type.
 Result<Tensor> to_half(const EvaluateContext& context, const Tensor& tensor, DType dtype);
 
+// Integers of 2 and 4 bits, which are packed; and the same numbers as int8 or uint8. Packing wants
+// numbers that fit.
+bool is_packed_integer(DType dtype);
+Result<Tensor> unpack_integers(const EvaluateContext& context, const Tensor& packed);
+Result<Tensor> pack_integers(const EvaluateContext& context, const Tensor& bytes, DType dtype);
+
+// float8 and float4, which have no arithmetic of their own; and the same numbers as float32.
+bool is_tiny_float(DType dtype);
+Result<Tensor> widen_tiny_floats(const EvaluateContext& context, const Tensor& tiny);
+// Sets element `index` of a zero-filled float8 or float4 tensor with the given bytes.
+void set_tiny_float(uint8_t* bytes, int64_t index, float x, DType dtype,
+                    numerics::Overflow overflow);
+
 // Calls visit(T()) with the C++ type of the elements; kUnsupported for other types.
 template <typename Visit>
 Result<Tensors> visit_float(const EvaluateContext& context, DType dtype, Visit&& visit) {
   switch (dtype) {
-    case DType::kFloat32: return visit(float());
-    case DType::kFloat64: return visit(double());
-    default: return unsupported_dtype(context, dtype);
+    case DType::kFloat32:
+      return visit(float());
+    case DType::kFloat64:
+      return visit(double());
+    default:
+      return unsupported_dtype(context, dtype);
   }
 }
 
 template <typename Visit>
 Result<Tensors> visit_integer(const EvaluateContext& context, DType dtype, Visit&& visit) {
   switch (dtype) {
-    case DType::kInt8: return visit(int8_t());
-    case DType::kInt16: return visit(int16_t());
-    case DType::kInt32: return visit(int32_t());
-    case DType::kInt64: return visit(int64_t());
-    case DType::kUint8: return visit(uint8_t());
-    case DType::kUint16: return visit(uint16_t());
-    case DType::kUint32: return visit(uint32_t());
-    case DType::kUint64: return visit(uint64_t());
-    default: return unsupported_dtype(context, dtype);
+    case DType::kInt8:
+      return visit(int8_t());
+    case DType::kInt16:
+      return visit(int16_t());
+    case DType::kInt32:
+      return visit(int32_t());
+    case DType::kInt64:
+      return visit(int64_t());
+    case DType::kUint8:
+      return visit(uint8_t());
+    case DType::kUint16:
+      return visit(uint16_t());
+    case DType::kUint32:
+      return visit(uint32_t());
+    case DType::kUint64:
+      return visit(uint64_t());
+    default:
+      return unsupported_dtype(context, dtype);
   }
 }
 

@@ -270,9 +270,8 @@ Result<Tensors> evaluate_reduce(const EvaluateContext& context) {
   const DType dtype = context.input(0).dtype();
   if (is_half(dtype)) return through_float32(context, evaluate_reduce<Op>);
   OCTET_ASSIGN(const Reduction reduction, make_reduction(context));
-  return visit_number(context, dtype, [&](auto tag) {
-    return reduce<Op, decltype(tag)>(context, reduction);
-  });
+  return visit_number(context, dtype,
+                      [&](auto tag) { return reduce<Op, decltype(tag)>(context, reduction); });
 }
 
 // Bool since version 20: false < true.
@@ -291,8 +290,9 @@ Result<Tensors> log_sum_exp(const EvaluateContext& context, const Reduction& red
   OCTET_ASSIGN(auto top_scratch, Scratch<double>::make(context, reduction.outputs));
   const std::span<double> tops = top_scratch.span();
   std::fill(tops.begin(), tops.end(), -std::numeric_limits<double>::infinity());
-  accumulate<T, double>(x, reduction, tops,
-                        [](double top, T v) { return MaxOf<double>::step(top, static_cast<double>(v)); });
+  accumulate<T, double>(x, reduction, tops, [](double top, T v) {
+    return MaxOf<double>::step(top, static_cast<double>(v));
+  });
   struct Shifted {
     double top;
     double sum;
@@ -316,9 +316,8 @@ Result<Tensors> evaluate_log_sum_exp(const EvaluateContext& context) {
   const DType dtype = context.input(0).dtype();
   if (is_half(dtype)) return through_float32(context, evaluate_log_sum_exp);
   OCTET_ASSIGN(const Reduction reduction, make_reduction(context));
-  return visit_number(context, dtype, [&](auto tag) {
-    return log_sum_exp<decltype(tag)>(context, reduction);
-  });
+  return visit_number(context, dtype,
+                      [&](auto tag) { return log_sum_exp<decltype(tag)>(context, reduction); });
 }
 
 OpSchema reduction(std::string_view name, EvaluateFunction evaluate,

@@ -82,8 +82,8 @@ Result<Tensors> evaluate_arg(const EvaluateContext& context) {
     shape.erase(shape.begin() + axis);
   }
   const bool last = ir::int_attribute(context.node, "select_last_index", 0) != 0;
-  const View view = x.element_count() == 0 ? View{0, 0, 0}
-                                           : make_view(x.shape(), static_cast<size_t>(axis));
+  const View view =
+      x.element_count() == 0 ? View{0, 0, 0} : make_view(x.shape(), static_cast<size_t>(axis));
   return visit_number(context, x.dtype(), [&](auto tag) -> Result<Tensors> {
     using T = decltype(tag);
     OCTET_ASSIGN(Tensor out, context.allocate(DType::kInt64, std::move(shape)));
@@ -120,8 +120,8 @@ Result<Tensors> evaluate_cum_sum(const EvaluateContext& context) {
   OCTET_ASSIGN(const int64_t axis, normalize_axis(axis_input.at_as_int64(0), x.rank()));
   const bool exclusive = ir::int_attribute(context.node, "exclusive", 0) != 0;
   const bool reverse = ir::int_attribute(context.node, "reverse", 0) != 0;
-  const View view = x.element_count() == 0 ? View{0, 0, 0}
-                                           : make_view(x.shape(), static_cast<size_t>(axis));
+  const View view =
+      x.element_count() == 0 ? View{0, 0, 0} : make_view(x.shape(), static_cast<size_t>(axis));
   return visit_number(context, x.dtype(), [&](auto tag) -> Result<Tensors> {
     using T = decltype(tag);
     OCTET_ASSIGN(Tensor out, context.allocate(x.dtype(), x.shape()));

@@ -52,9 +52,9 @@ Status check_arity(const OpSchema& schema, size_t count, IsPresent is_present) {
 }
 
 std::string operator_name(const ir::Node& node) {
-  return node.domain.empty() ? cat(quote_name(node.op_type))
-                             : cat(quote_name(node.op_type), " of domain ",
-                                   quote_name(node.domain));
+  return node.domain.empty()
+             ? cat(quote_name(node.op_type))
+             : cat(quote_name(node.op_type), " of domain ", quote_name(node.domain));
 }
 
 }  // namespace
@@ -122,8 +122,8 @@ Result<std::vector<ir::ValueFacts>> infer_node(const ir::Node& node, const ir::V
                                                const ir::ModelInfo& model) {
   const OpSchema* schema = find_schema(node);
   if (schema == nullptr || !covers(*schema, model.opset())) return Facts(node.outputs.size());
-  OCTET_TRY(check_arity(*schema, node.inputs.size(),
-                        [&](size_t i) { return node.inputs[i].valid(); }));
+  OCTET_TRY(
+      check_arity(*schema, node.inputs.size(), [&](size_t i) { return node.inputs[i].valid(); }));
   const InferContext context{node, value, model};
   OCTET_ASSIGN(Facts facts, schema->infer(context));
   if (facts.size() < node.outputs.size()) {

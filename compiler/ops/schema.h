@@ -90,9 +90,10 @@ using EvaluateFunction = Result<std::vector<ir::Tensor>> (*)(const EvaluateConte
 struct OpSchema {
   std::string_view name;
   std::string_view domain = "";
-  // Versions of the operator set that infer and evaluate implement; 7 to 23 unless said otherwise.
+  // Versions of the operator set that infer and evaluate implement; 7 to 27 unless said otherwise
+  // (23 to 27 only add element types to the operators here).
   int64_t since = 7;
-  int64_t until = 23;
+  int64_t until = 27;
   // Role per input; the last repeats for variadic operators. `required` inputs come first.
   std::vector<Role> roles = {};
   size_t required = 1;

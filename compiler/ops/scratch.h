@@ -26,6 +26,11 @@ class ChargedBytes {
   ChargedBytes& operator=(const ChargedBytes&) = delete;
   ChargedBytes(ChargedBytes&& other) noexcept
       : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
+  ChargedBytes& operator=(ChargedBytes&& other) noexcept {
+    std::swap(budget_, other.budget_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
 
   Status charge(int64_t bytes) {
     if (budget_ != nullptr) OCTET_TRY(budget_->charge(bytes));

@@ -37,7 +37,7 @@ Result<View> make_view(const EvaluateContext& context) {
   View view;
   if (context.input(0).element_count() == 0) return View{0, 0, 0};
   for (int64_t i = 0; i < static_cast<int64_t>(shape.size()); ++i) {
-    int64_t& part = i < axis                                ? view.outer
+    int64_t& part = i < axis                            ? view.outer
                     : (i == axis || context.opset < 13) ? view.count
                                                         : view.inner;
     part *= shape[static_cast<size_t>(i)];

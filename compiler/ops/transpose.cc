@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "compiler/base/checked.h"
+#include "compiler/ops/packed.h"
 #include "compiler/ops/shape_operands.h"
 #include "compiler/ops/strided.h"
 
@@ -261,21 +262,21 @@ OpSchema Transpose_schema() {
   return {.name = "Transpose",
           .behaviour = QuantBehaviour::kPassesThrough,
           .infer = infer_transpose,
-          .evaluate = evaluate_transpose};
+          .evaluate = move_any_width<evaluate_transpose>};
 }
 
 OpSchema DepthToSpace_schema() {
   return {.name = "DepthToSpace",
           .behaviour = QuantBehaviour::kPassesThrough,
           .infer = infer_depth_to_space,
-          .evaluate = evaluate_depth_to_space};
+          .evaluate = move_any_width<evaluate_depth_to_space>};
 }
 
 OpSchema SpaceToDepth_schema() {
   return {.name = "SpaceToDepth",
           .behaviour = QuantBehaviour::kPassesThrough,
           .infer = infer_space_to_depth,
-          .evaluate = evaluate_space_to_depth};
+          .evaluate = move_any_width<evaluate_space_to_depth>};
 }
 
 OpSchema Expand_schema() {
@@ -286,7 +287,7 @@ OpSchema Expand_schema() {
           .max_inputs = 2,
           .behaviour = QuantBehaviour::kPassesThrough,
           .infer = infer_expand,
-          .evaluate = evaluate_expand};
+          .evaluate = move_any_width<evaluate_expand>};
 }
 
 OpSchema Tile_schema() {
@@ -296,7 +297,7 @@ OpSchema Tile_schema() {
           .max_inputs = 2,
           .behaviour = QuantBehaviour::kPassesThrough,
           .infer = infer_tile,
-          .evaluate = evaluate_tile};
+          .evaluate = move_any_width<evaluate_tile>};
 }
 
 }  // namespace octet::ops

@@ -65,11 +65,20 @@ Result<Tensors> evaluate_where(const EvaluateContext& context) {
   const std::array<const Tensor*, 3> operands = {&context.input(0), &context.input(1),
                                                  &context.input(2)};
   switch (width) {
-    case 1: choose<uint8_t>(operands, out); break;
-    case 2: choose<uint16_t>(operands, out); break;
-    case 4: choose<uint32_t>(operands, out); break;
-    case 8: choose<uint64_t>(operands, out); break;
-    default: return unsupported_dtype(context, dtype);
+    case 1:
+      choose<uint8_t>(operands, out);
+      break;
+    case 2:
+      choose<uint16_t>(operands, out);
+      break;
+    case 4:
+      choose<uint32_t>(operands, out);
+      break;
+    case 8:
+      choose<uint64_t>(operands, out);
+      break;
+    default:
+      return unsupported_dtype(context, dtype);
   }
   return one_tensor(std::move(out));
 }

@@ -115,7 +115,7 @@ class Placer {
     if (is_constant_like(graph_, value)) return true;
     const NodeId producer = graph_.value(value).producer;
     return producer.valid() && is_integer(producer) &&
-           out_.units.unit_of(producer)->output == value;
+           out_.units.unit_of(producer)->hands_on(value);
   }
 
   bool read_by_integers(ValueId value) const {
@@ -141,7 +141,10 @@ class Placer {
       any_activation = any_activation || !is_constant_like(graph_, value);
     }
     if (!any_activation) return "all its operands are constant";
-    if (!read_by_integers(unit.output)) return "no integer operator reads its result";
+    if (std::none_of(unit.outputs.begin(), unit.outputs.end(),
+                     [this](ValueId value) { return read_by_integers(value); })) {
+      return "no integer operator reads its result";
+    }
     return std::nullopt;
   }
 
@@ -226,7 +229,7 @@ int64_t bare_operand(const Graph& graph, const Units& units, const std::vector<b
     if (index < 0 || !integer[static_cast<size_t>(index)]) continue;
     const Unit& unit = units.units[static_cast<size_t>(index)];
     const std::string& type = graph.node(unit.head).op_type;
-    if (unit.output != value || (type != "Conv" && type != "ConvTranspose")) continue;
+    if (!unit.hands_on(value) || (type != "Conv" && type != "ConvTranspose")) continue;
     if (depth[value.index()] >= best_depth) {
       best = static_cast<int64_t>(i);
       best_depth = depth[value.index()];

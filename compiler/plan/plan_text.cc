@@ -57,6 +57,7 @@ std::string QuantPlan::to_text() const {
   file::Plan out;
   out.set_fingerprint(fingerprint);
   out.set_backend(backend);
+  if (data_free) out.set_data_free(true);
   for (const ActivationQuantizer& from : activations) {
     file::Activation& to = *out.add_activation();
     to.set_value(from.value);
@@ -101,6 +102,7 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
   QuantPlan out;
   out.fingerprint = in.fingerprint();
   out.backend = in.backend();
+  out.data_free = in.data_free();
   for (const file::Activation& from : in.activation()) {
     auto params = read_params(from.params());
     if (!params.ok()) {

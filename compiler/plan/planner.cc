@@ -42,6 +42,7 @@ class Planner {
   Result<QuantPlan> run() {
     plan_.fingerprint = statistics_.fingerprint;
     plan_.backend = spec_.name;
+    plan_.data_free = statistics_.data_free;
     placement_ = place(graph_, spec_, recipe_);
     sites_ = find_sites(graph_, spec_, placement_);
     OCTET_TRY(choose_activations());

@@ -68,6 +68,7 @@ struct Remark {
 struct QuantPlan {
   std::string fingerprint;  // of the canonical graph
   std::string backend;
+  bool data_free = false;  // the statistics came from random: data
   std::vector<ActivationQuantizer> activations;
   std::vector<ConstantQuantizer> constants;
   std::vector<BiasQuantizer> biases;

@@ -83,7 +83,7 @@ class SiteFinder {
     const int32_t index = placement_.units.of_node[producer.index()];
     if (index < 0 || !placement_.integer[static_cast<size_t>(index)]) return nullptr;
     const Unit& unit = placement_.units.units[static_cast<size_t>(index)];
-    return unit.output == value ? &unit : nullptr;
+    return unit.hands_on(value) ? &unit : nullptr;
   }
 
   static bool moves(const Unit& unit) {
@@ -123,7 +123,9 @@ class SiteFinder {
         unit.rule->output == OutputQuantizer::kRequired ||
         (moves(unit) && spec_.move_placement == MovePlacement::kBothSides);
     if (!pair_behind) return;
-    sites_[site(unit.output, output_space(*unit.rule))].readers = Readers::kAll;
+    for (ValueId value : unit.outputs) {
+      sites_[site(value, output_space(*unit.rule))].readers = Readers::kAll;
+    }
   }
 
   void tie_scales(const Unit& unit) {
@@ -143,7 +145,7 @@ class SiteFinder {
     for (const Demand& demand : placement_.demands) {
       if (demand.node == unit.head) note(demand.value);
     }
-    note(unit.output);
+    for (ValueId value : unit.outputs) note(value);
     for (size_t member : members) groups_.unite(members.front(), member);
   }
 

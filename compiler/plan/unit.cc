@@ -48,23 +48,32 @@ Unit grow_unit(const Graph& graph, const BackendSpec& spec, NodeId head, const O
   Unit unit;
   unit.head = head;
   unit.rule = &rule;
-  unit.output = graph.node(head).output();
-  if (rule.participation == Participation::kMoves) return unit;
+  if (rule.participation == Participation::kMoves) {
+    for (ValueId output : graph.node(head).outputs) {
+      if (output.valid()) unit.outputs.push_back(output);
+    }
+    return unit;
+  }
+  ValueId last = graph.node(head).output();
   if (spec.matmul_bias && graph.node(head).is("MatMul")) {
     unit.bias_add = find_bias_add(graph, graph.node(head));
-    if (unit.bias_add.valid()) unit.output = graph.node(unit.bias_add).output();
+    if (unit.bias_add.valid()) last = graph.node(unit.bias_add).output();
   }
-  for (NodeId next = only_reader(graph, unit.output);
-       next.valid() && fuses(spec, graph.node(next)) &&
-       graph.node(next).input(0) == unit.output;
-       next = only_reader(graph, unit.output)) {
+  for (NodeId next = only_reader(graph, last);
+       next.valid() && fuses(spec, graph.node(next)) && graph.node(next).input(0) == last;
+       next = only_reader(graph, last)) {
     unit.activations.push_back(next);
-    unit.output = graph.node(next).output();
+    last = graph.node(next).output();
   }
+  unit.outputs = {last};
   return unit;
 }
 
 }  // namespace
+
+bool Unit::hands_on(ValueId value) const {
+  return std::find(outputs.begin(), outputs.end(), value) != outputs.end();
+}
 
 Units find_units(const Graph& graph, const BackendSpec& spec) {
   Units out;

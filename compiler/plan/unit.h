@@ -14,7 +14,10 @@ struct Unit {
   const OpRule* rule = nullptr;  // of the head
   ir::NodeId bias_add;           // the Add of a constant behind a MatMul; invalid when none
   std::vector<ir::NodeId> activations;
-  ir::ValueId output;            // what the unit hands on
+  // What the unit hands on: one value, except for a Split, which moves to several.
+  std::vector<ir::ValueId> outputs;
+
+  bool hands_on(ir::ValueId value) const;
 };
 
 struct Units {

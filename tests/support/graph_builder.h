@@ -47,8 +47,8 @@ class GraphBuilder {
   }
   ValueId op(std::string op_type, std::vector<ValueId> inputs, ir::AttributeMap attributes = {},
              std::string name = {}) {
-    return must(builder_.op(std::move(op_type), std::move(inputs), std::move(attributes),
-                            std::move(name)));
+    return must(
+        builder_.op(std::move(op_type), std::move(inputs), std::move(attributes), std::move(name)));
   }
   std::vector<ValueId> node(ir::NodeSpec spec, std::vector<ValueId> implicit_inputs = {}) {
     return must(builder_.node(std::move(spec), std::move(implicit_inputs)));

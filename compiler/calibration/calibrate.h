@@ -1,0 +1,40 @@
+// Runs the samples through the interpreter once and gathers statistics.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+
+#include "compiler/base/budget.h"
+#include "compiler/calibration/statistics.h"
+#include "compiler/data/dataset.h"
+#include "compiler/ir/graph.h"
+
+namespace octet::calibration {
+
+// Every index-th sample of count, the first one at index - 1: 1/3, 2/3, 3/3 cover all.
+struct Shard {
+  size_t index = 1;
+  size_t count = 1;
+};
+
+struct CalibrateOptions {
+  std::set<ir::ValueId> values;      // what to observe; see observable_values
+  std::set<ir::ValueId> histograms;  // of those, the ones that need a histogram
+  size_t threads = 1;
+  Shard shard = {};
+  int64_t max_memory = MemoryBudget::default_limit_bytes();
+  // Called after each sample with (done, all); from any thread, one call at a time.
+  std::function<void(size_t, size_t)> progress = nullptr;
+};
+
+// Every float32 value that a quantizer could stand at: inputs and results, constants excepted.
+std::set<ir::ValueId> observable_values(const ir::Graph& graph);
+
+// The same statistics, bit for bit, for any number of threads. kBadData when the shard holds no
+// sample, a sample does not fit, or a value becomes NaN or infinite (the node and the sample are
+// named).
+Result<Statistics> calibrate(std::shared_ptr<const ir::Graph> graph, const data::Dataset& dataset,
+                             const CalibrateOptions& options);
+
+}  // namespace octet::calibration

@@ -1,0 +1,42 @@
+#include "compiler/calibration/statistics.h"
+
+#include <algorithm>
+
+#include "compiler/base/names.h"
+
+namespace octet::calibration {
+
+void TensorStatistics::merge(const TensorStatistics& other) {
+  if (other.elements > 0) {
+    min = elements > 0 ? std::min(min, other.min) : other.min;
+    max = elements > 0 ? std::max(max, other.max) : other.max;
+  }
+  samples += other.samples;
+  elements += other.elements;
+  sum_of_sample_min.merge(other.sum_of_sample_min);
+  sum_of_sample_max.merge(other.sum_of_sample_max);
+  if (!other.histogram) return;
+  if (!histogram) histogram.emplace();
+  histogram->merge(*other.histogram);
+}
+
+Status Statistics::merge(const Statistics& other) {
+  if (fingerprint != other.fingerprint) {
+    return usage_error("statistics of different models cannot be merged (fingerprints ",
+                       fingerprint, " and ", other.fingerprint, ")");
+  }
+  samples += other.samples;
+  data_free = data_free || other.data_free;
+  for (const auto& [name, tensor] : other.tensors) {
+    const auto [it, is_new] = tensors.emplace(name, tensor);
+    if (is_new) continue;
+    if (it->second.histogram.has_value() != tensor.histogram.has_value() && tensor.elements > 0) {
+      return usage_error("one of the statistics has a histogram of ", quote_name(name),
+                         " and the other has none; calibrate all shards with the same options");
+    }
+    it->second.merge(tensor);
+  }
+  return {};
+}
+
+}  // namespace octet::calibration

@@ -1,0 +1,250 @@
+// Statistics to and from text:
+//
+//   octet-statistics 1
+//   fingerprint HEX
+//   samples N
+//   data_free 0|1
+//   tensor "NAME" SAMPLES ELEMENTS MIN MAX      floats in hexadecimal
+//   sum_min INDEX:LIMB...                       of ExactSum, limbs that are not 0
+//   sum_max INDEX:LIMB...
+//   histogram EXPONENT INDEX:COUNT...           only bins that are not empty
+//   end
+#include <array>
+#include <charconv>
+
+#include "compiler/calibration/statistics.h"
+
+namespace octet::calibration {
+namespace {
+
+constexpr std::string_view kHeader = "octet-statistics 1";
+
+std::string hex_float(float x) {
+  char buffer[40];
+  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), x, std::chars_format::hex).ptr;
+  return {buffer, end};
+}
+
+void write_sum(std::string& out, std::string_view key, const numerics::ExactSum& sum) {
+  out += key;
+  const auto limbs = sum.limbs();
+  for (size_t i = 0; i < limbs.size(); ++i) {
+    if (limbs[i] != 0) out += cat(" ", i, ":", limbs[i]);
+  }
+  out += '\n';
+}
+
+// Names may hold any byte; the text is one line.
+std::string escape(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && byte < 0x7f && c != '%') {
+      out += c;
+    } else {
+      out += '%';
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 15];
+    }
+  }
+  return out;
+}
+
+// Reads words of one line after the other.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : rest_(text) {}
+
+  bool next_line() {
+    if (rest_.empty()) return false;
+    const size_t end = rest_.find('\n');
+    line_ = rest_.substr(0, end);
+    rest_ = end == std::string_view::npos ? std::string_view() : rest_.substr(end + 1);
+    ++number_;
+    return true;
+  }
+
+  std::string_view line() const { return line_; }
+
+  std::string_view word() {
+    const size_t start = line_.find_first_not_of(' ');
+    if (start == std::string_view::npos) {
+      line_ = {};
+      return {};
+    }
+    line_ = line_.substr(start);
+    const size_t end = line_.find(' ');
+    const std::string_view out = line_.substr(0, end);
+    line_ = end == std::string_view::npos ? std::string_view() : line_.substr(end);
+    return out;
+  }
+
+  template <typename T>
+  bool number(T& out) {
+    return parse(word(), out);
+  }
+
+  bool real(float& out) {
+    std::string_view text = word();
+    const bool negative = !text.empty() && text.front() == '-';
+    if (negative) text.remove_prefix(1);
+    const auto result =
+        std::from_chars(text.data(), text.data() + text.size(), out, std::chars_format::hex);
+    if (negative) out = -out;
+    return result.ec == std::errc() && result.ptr == text.data() + text.size();
+  }
+
+  // The next "INDEX:COUNT"; false at the end of the line or when it is something else.
+  template <typename T>
+  bool pair(size_t& index, T& value, bool& at_end) {
+    const std::string_view text = word();
+    at_end = text.empty();
+    const size_t colon = text.find(':');
+    return colon != std::string_view::npos && parse(text.substr(0, colon), index) &&
+           parse(text.substr(colon + 1), value);
+  }
+
+  Error error(std::string_view what) const {
+    return usage_error("statistics, line ", number_, ": ", what);
+  }
+
+ private:
+  template <typename T>
+  static bool parse(std::string_view text, T& out) {
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), out);
+    return !text.empty() && result.ec == std::errc() && result.ptr == text.data() + text.size();
+  }
+
+  std::string_view rest_;
+  std::string_view line_;
+  int64_t number_ = 0;
+};
+
+Result<std::string> unescape(std::string_view text, const Reader& reader) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    unsigned int byte = 0;
+    if (i + 2 >= text.size() ||
+        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr !=
+            text.data() + i + 3) {
+      return reader.error("a name with a broken escape");
+    }
+    out += static_cast<char>(byte);
+    i += 2;
+  }
+  return out;
+}
+
+Result<numerics::ExactSum> read_sum(Reader& reader, std::string_view key) {
+  if (!reader.next_line() || reader.word() != key) return reader.error(cat("expected ", key));
+  std::array<uint32_t, numerics::ExactSum::kLimbs> limbs{};
+  for (;;) {
+    size_t index = 0;
+    uint32_t limb = 0;
+    bool at_end = false;
+    if (!reader.pair(index, limb, at_end)) {
+      if (at_end) return numerics::ExactSum::from_limbs(limbs);
+      return reader.error("expected INDEX:LIMB");
+    }
+    if (index >= limbs.size()) return reader.error("a limb beyond the last");
+    limbs[index] = limb;
+  }
+}
+
+Result<Histogram> read_histogram(Reader& reader) {
+  int exponent = 0;
+  if (!reader.number(exponent) || exponent < Histogram::kLeastExponent || exponent > 127) {
+    return reader.error("expected an exponent");
+  }
+  std::vector<uint64_t> counts;
+  for (;;) {
+    size_t index = 0;
+    uint64_t count = 0;
+    bool at_end = false;
+    if (!reader.pair(index, count, at_end)) {
+      if (at_end) return Histogram::from_counts(exponent, std::move(counts));
+      return reader.error("expected INDEX:COUNT");
+    }
+    if (index >= static_cast<size_t>(Histogram::kBins)) {
+      return reader.error("a bin beyond the last");
+    }
+    counts.resize(Histogram::kBins, 0);
+    counts[index] = count;
+  }
+}
+
+Result<TensorStatistics> read_tensor(Reader& reader) {
+  TensorStatistics out;
+  if (!reader.number(out.samples) || !reader.number(out.elements) || !reader.real(out.min) ||
+      !reader.real(out.max) || out.samples < 0 || out.elements < 0 || out.min > out.max) {
+    return reader.error("expected SAMPLES ELEMENTS MIN MAX");
+  }
+  OCTET_ASSIGN(out.sum_of_sample_min, read_sum(reader, "sum_min"));
+  OCTET_ASSIGN(out.sum_of_sample_max, read_sum(reader, "sum_max"));
+  return out;
+}
+
+}  // namespace
+
+std::string Statistics::to_text() const {
+  std::string out = cat(kHeader, "\nfingerprint ", fingerprint, "\nsamples ", samples,
+                        "\ndata_free ", data_free ? 1 : 0, "\n");
+  for (const auto& [name, tensor] : tensors) {
+    out += cat("tensor ", escape(name), " ", tensor.samples, " ", tensor.elements, " ",
+               hex_float(tensor.min), " ", hex_float(tensor.max), "\n");
+    write_sum(out, "sum_min", tensor.sum_of_sample_min);
+    write_sum(out, "sum_max", tensor.sum_of_sample_max);
+    if (!tensor.histogram) continue;
+    out += cat("histogram ", tensor.histogram->exponent());
+    const auto counts = tensor.histogram->counts();
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] != 0) out += cat(" ", i, ":", counts[i]);
+    }
+    out += '\n';
+  }
+  return out + "end\n";
+}
+
+Result<Statistics> Statistics::from_text(std::string_view text) {
+  Reader reader(text);
+  if (!reader.next_line() || reader.line() != kHeader) {
+    return usage_error("not a statistics file of this version (its first line must be \"", kHeader,
+                       "\")");
+  }
+  Statistics out;
+  int data_free = 0;
+  if (!reader.next_line() || reader.word() != "fingerprint") {
+    return reader.error("expected fingerprint");
+  }
+  out.fingerprint = std::string(reader.word());
+  if (!reader.next_line() || reader.word() != "samples" || !reader.number(out.samples) ||
+      out.samples < 0) {
+    return reader.error("expected samples");
+  }
+  if (!reader.next_line() || reader.word() != "data_free" || !reader.number(data_free)) {
+    return reader.error("expected data_free");
+  }
+  out.data_free = data_free != 0;
+  TensorStatistics* current = nullptr;
+  while (reader.next_line()) {
+    const std::string_view key = reader.word();
+    if (key == "end") return out;
+    if (key == "tensor") {
+      OCTET_ASSIGN(const std::string name, unescape(reader.word(), reader));
+      OCTET_ASSIGN(TensorStatistics tensor, read_tensor(reader));
+      current = &out.tensors.insert_or_assign(name, std::move(tensor)).first->second;
+    } else if (key == "histogram" && current != nullptr) {
+      OCTET_ASSIGN(current->histogram, read_histogram(reader));
+    } else {
+      return reader.error("expected tensor, histogram or end");
+    }
+  }
+  return reader.error("the file is cut short");
+}
+
+}  // namespace octet::calibration

@@ -1,0 +1,57 @@
+// Runs plans.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "compiler/interpreter/plan.h"
+
+namespace octet::interpreter {
+
+// What one run at a time needs: memory, views of it, and what kernels keep.
+class ExecutionContext {
+ public:
+  static Result<std::unique_ptr<ExecutionContext>> make(const Plan& plan,
+                                                        const dnnl::engine& engine,
+                                                        MemoryBudget& budget);
+
+  struct Slot {
+    std::byte* data = nullptr;
+    ir::Tensor tensor;    // where the buffer has a tensor's bytes and no more
+    int64_t charged = 0;  // heap buffers
+  };
+
+  std::vector<Slot> slots;                           // by BufferId
+  std::vector<std::unique_ptr<KernelState>> states;  // by step
+  ChargedMemoryPtr arena;
+  dnnl::stream stream;
+
+ private:
+  ExecutionContext() = default;
+};
+
+// A plan, and contexts that are not in use.
+class PlanRunner {
+ public:
+  PlanRunner(const ir::Graph& graph, std::shared_ptr<const Plan> plan, const dnnl::engine& engine,
+             MemoryBudget& budget)
+      : graph_(graph), plan_(std::move(plan)), engine_(engine), budget_(budget) {}
+
+  // All safe to call from several threads at once. A context is for one run at a time; run gives
+  // it back.
+  Result<std::unique_ptr<ExecutionContext>> take_context();
+  Result<std::vector<ir::Tensor>> run(std::unique_ptr<ExecutionContext> context,
+                                      std::span<const ir::Tensor> inputs, Observer* observer);
+
+ private:
+  const ir::Graph& graph_;
+  std::shared_ptr<const Plan> plan_;
+  const dnnl::engine& engine_;
+  MemoryBudget& budget_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<ExecutionContext>> idle_;
+};
+
+}  // namespace octet::interpreter

@@ -1,0 +1,28 @@
+// Runs one node by its operator's reference evaluation, with the accounting of an interpreter.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "compiler/base/budget.h"
+#include "compiler/base/result.h"
+#include "compiler/ir/graph.h"
+
+namespace octet::interpreter {
+
+struct ReferenceOutputs {
+  std::vector<ir::Tensor> tensors;
+  // Bytes charged for each: 0 for one that shares the bytes of an operand.
+  std::vector<int64_t> charged;
+};
+
+// Errors name the node. Outputs are charged to the budget, temporaries are limited by what is left
+// of it.
+Result<ReferenceOutputs> evaluate_reference(const ir::Graph& graph, const ir::Node& node,
+                                            std::span<const ir::Tensor* const> inputs,
+                                            MemoryBudget& budget);
+
+// True when the bytes of `tensor` lie within those of `other`.
+bool shares_bytes(const ir::Tensor& tensor, const ir::Tensor& other);
+
+}  // namespace octet::interpreter

@@ -1,0 +1,40 @@
+// Operands of the integer linear operators (MatMulInteger, ConvInteger, QLinearMatMul,
+// QLinearConv): elements less their zero points, and multipliers from scales.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "compiler/ops/evaluate_helpers.h"
+#include "compiler/ops/scratch.h"
+
+namespace octet::ops {
+
+// The elements of an int8 or uint8 operand less its zero points, modulo 2^32: sums of their
+// products may overflow 32 bits, and wrap around then. `zero_point` broadcasts to the operand under
+// the shape `zero_shape`; null means 0. kMalformed when the types or shapes do not fit.
+Result<Scratch<uint32_t>> less_zero_point(const EvaluateContext& context, size_t operand,
+                                          const Tensor* zero_point,
+                                          std::vector<int64_t> zero_shape);
+
+// A scalar operand (one element, any rank) as float32.
+Result<float> scalar_scale(const EvaluateContext& context, size_t operand);
+// A scalar integer operand of the given type.
+Result<int32_t> scalar_zero_point(const EvaluateContext& context, size_t operand, DType dtype);
+// Scales: one, or `count`.
+Result<std::vector<float>> vector_scale(const EvaluateContext& context, size_t operand,
+                                        int64_t count);
+
+// What an accumulator is multiplied with: f32(f32(a_scale * b_scale) / y_scale), as ONNX Runtime
+// does it (backend rules A.5).
+inline float output_multiplier(float a_scale, float b_scale, float y_scale) {
+  const float product = a_scale * b_scale;
+  return product / y_scale;
+}
+
+// The quantization of an operator's output, for inference.
+Result<ir::ValueFacts> quantized_output(const InferContext& context, ir::Shape shape, size_t scale,
+                                        size_t zero_point);
+
+}  // namespace octet::ops

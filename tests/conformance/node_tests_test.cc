@@ -1,0 +1,242 @@
+// The node tests of the ONNX project, run by reference evaluation. The environment variable
+// OCTET_ONNX_TESTS names their folder: onnx/backend/test/data of the installed Python package.
+//
+// A case passes, is refused (exit code 4: an operator, version or type that Octet does not run), or
+// is wrong. Wrong ones fail the test. Refused ones must be in node_tests_refused.txt with a reason,
+// and what stands there must be refused. A line there that begins with '!' names a case whose
+// expected output contradicts the operator's text and ONNX Runtime; it must stay different.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "compiler/base/files.h"
+#include "compiler/base/names.h"
+#include "compiler/onnx/import.h"
+#include "compiler/onnx/tensor_io.h"
+#include "compiler/ops/schema.h"
+#include "tests/support/reference_executor.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Those of ONNX's own runner (onnx/backend/test/case/test_case.py).
+constexpr double kRelative = 1e-3;
+constexpr double kAbsolute = 1e-7;
+
+enum class Verdict { kPassed, kRefused, kWrong, kUnknownOperator };
+
+struct Outcome {
+  Verdict verdict = Verdict::kPassed;
+  std::string reason;
+  std::string op;  // of a model with operators of one kind; else "(several)"
+};
+
+bool close(double found, double expected) {
+  if (std::isnan(expected) || std::isnan(found)) return std::isnan(expected) && std::isnan(found);
+  if (std::isinf(expected) || std::isinf(found)) return found == expected;
+  return std::abs(found - expected) <= kAbsolute + kRelative * std::abs(expected);
+}
+
+Status compare_elements(const ir::Tensor& found, const ir::Tensor& expected) {
+  const bool real = numerics::is_floating_point(expected.dtype());
+  for (int64_t i = 0; i < expected.element_count(); ++i) {
+    if (real && close(found.at_as_double(i), expected.at_as_double(i))) continue;
+    if (!real && found.at_as_int64(i) == expected.at_as_int64(i)) continue;
+    return malformed("element ", i, " of ", expected.element_count(), " is ", found.at_as_double(i),
+                     ", not ", expected.at_as_double(i));
+  }
+  return {};
+}
+
+Status compare(const ir::Tensor& found, const ir::Tensor& expected) {
+  if (found.dtype() != expected.dtype() || found.shape() != expected.shape()) {
+    return malformed("is ", found.type().to_string(), ", not ", expected.type().to_string());
+  }
+  switch (expected.dtype()) {
+    case numerics::DType::kString:
+      if (found.strings() != expected.strings()) return malformed("strings differ");
+      return {};
+    case numerics::DType::kComplex64:
+    case numerics::DType::kComplex128:
+      if (!(found == expected)) return malformed("complex numbers differ");
+      return {};
+    default:
+      return compare_elements(found, expected);
+  }
+}
+
+std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& stem) {
+  std::vector<fs::path> files;
+  for (int i = 0; fs::exists(folder / cat(stem, "_", i, ".pb")); ++i) {
+    files.push_back(folder / cat(stem, "_", i, ".pb"));
+  }
+  return files;
+}
+
+Result<std::vector<ir::Tensor>> read_tensors(const std::vector<fs::path>& files) {
+  std::vector<ir::Tensor> tensors;
+  for (const fs::path& file : files) {
+    OCTET_ASSIGN(const std::string bytes, read_file(file.string()));
+    OCTET_ASSIGN(ir::Tensor tensor, onnx::import_tensor_bytes(bytes).in(file.filename().string()));
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+// A graph input or output that is a sequence, an optional or a map; empty when all are tensors.
+std::string non_tensor(const ir::Graph& graph) {
+  for (const auto& ids : {graph.inputs(), graph.outputs()}) {
+    for (ir::ValueId id : ids) {
+      const ir::Value& value = graph.value(id);
+      if (value.type.storage == numerics::DType::kUndefined) return value.name;
+    }
+  }
+  return {};
+}
+
+Status run_graph(const ir::Graph& graph, const fs::path& data) {
+  const std::string other = non_tensor(graph);
+  if (!other.empty()) return unsupported("value ", quote_name(other), " is no tensor");
+  OCTET_ASSIGN(const auto inputs, read_tensors(numbered_files(data, "input")));
+  OCTET_ASSIGN(const auto expected, read_tensors(numbered_files(data, "output")));
+  OCTET_ASSIGN(const auto found, testing_support::execute_reference(graph, inputs));
+  if (found.size() != expected.size()) {
+    return malformed(found.size(), " outputs, not ", expected.size());
+  }
+  for (size_t i = 0; i < found.size(); ++i) {
+    OCTET_TRY(compare(found[i], expected[i]).in(cat("output ", i)));
+  }
+  return {};
+}
+
+Outcome outcome_of(const Status& status, std::string op) {
+  if (status.ok()) return {Verdict::kPassed, "", std::move(op)};
+  const bool refused = status.error().code() == ErrorCode::kUnsupported;
+  return {refused ? Verdict::kRefused : Verdict::kWrong, status.error().message(), std::move(op)};
+}
+
+Outcome run_case(const fs::path& folder) {
+  auto graph = onnx::import_model((folder / "model.onnx").string());
+  if (!graph.ok()) return outcome_of(graph.error(), "(import)");
+  std::set<std::string> names;
+  for (ir::NodeId id : graph->order()) {
+    const ir::Node& node = graph->node(id);
+    if (ops::find_schema(node) == nullptr) {
+      return {Verdict::kUnknownOperator, "",
+              cat(node.domain, node.domain.empty() ? "" : ".", node.op_type)};
+    }
+    names.insert(node.op_type);
+  }
+  const std::string op = names.size() == 1 ? *names.begin() : "(several)";
+  return outcome_of(run_graph(*graph, folder / "test_data_set_0"), op);
+}
+
+struct Exception {
+  std::string pattern;
+  std::string reason;
+  Verdict verdict = Verdict::kRefused;  // kWrong for lines with '!'
+  bool used = false;
+};
+
+// Lines of a name or glob, blanks, and the reason; '#' starts a comment.
+std::vector<Exception> read_exceptions() {
+  std::ifstream file(fs::path(OCTET_SOURCE_DIR) / "tests/conformance/node_tests_refused.txt");
+  std::vector<Exception> exceptions;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    const size_t space = line.find(' ');
+    const size_t reason = line.find_first_not_of(' ', space);
+    EXPECT_NE(reason, std::string::npos) << "no reason: " << line;
+    const bool differs = line[0] == '!';
+    exceptions.push_back({line.substr(differs ? 1 : 0, space - (differs ? 1 : 0)),
+                          line.substr(std::min(reason, line.size())),
+                          differs ? Verdict::kWrong : Verdict::kRefused});
+  }
+  return exceptions;
+}
+
+struct Counts {
+  int passed = 0;
+  int refused = 0;
+  int wrong = 0;
+};
+
+void count(const Outcome& outcome, Counts& counts) {
+  counts.passed += outcome.verdict == Verdict::kPassed ? 1 : 0;
+  counts.refused += outcome.verdict == Verdict::kRefused ? 1 : 0;
+  counts.wrong += outcome.verdict == Verdict::kWrong ? 1 : 0;
+}
+
+void print(const std::map<std::string, Counts>& by_operator, const Counts& total, int unknown) {
+  const auto line = [](const std::string& name, const Counts& counts) {
+    std::cout << std::left << std::setw(24) << name << std::right << std::setw(6) << counts.passed
+              << std::setw(8) << counts.refused << std::setw(6) << counts.wrong << "\n";
+  };
+  std::cout << "operator                passed refused wrong\n";
+  for (const auto& [name, counts] : by_operator) line(name, counts);
+  line("total", total);
+  std::cout << unknown << " cases of operators without a schema\n";
+}
+
+// Whether the list says that the case ends as it did; notes entries that are met.
+bool is_listed(const std::string& name, Verdict verdict, std::vector<Exception>& exceptions) {
+  bool listed = false;
+  for (Exception& exception : exceptions) {
+    if (!glob_match(exception.pattern, name)) continue;
+    listed = listed || exception.verdict == verdict;
+    exception.used = true;
+    if (verdict == Verdict::kPassed) ADD_FAILURE() << name << " is listed, but passes";
+  }
+  return listed;
+}
+
+TEST(NodeTests, GiveTheExpectedOutputs) {
+  const char* root = std::getenv("OCTET_ONNX_TESTS");
+  if (root == nullptr) GTEST_SKIP() << "OCTET_ONNX_TESTS does not name the folder of ONNX's tests";
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(fs::path(root) / "node")) {
+    if (fs::exists(entry.path() / "model.onnx")) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  ASSERT_GT(folders.size(), 1000u);
+
+  std::vector<Exception> exceptions = read_exceptions();
+  std::map<std::string, Counts> by_operator;
+  Counts total;
+  int unknown = 0;
+  for (const fs::path& folder : folders) {
+    const std::string name = folder.filename().string();
+    const Outcome outcome = run_case(folder);
+    if (outcome.verdict == Verdict::kUnknownOperator) {
+      ++unknown;
+      continue;
+    }
+    const bool listed = is_listed(name, outcome.verdict, exceptions);
+    if (outcome.verdict == Verdict::kWrong && !listed) {
+      ADD_FAILURE() << name << " is wrong: " << outcome.reason;
+    }
+    if (outcome.verdict == Verdict::kRefused && !listed) {
+      ADD_FAILURE() << name << " is refused and not listed: " << outcome.reason;
+    }
+    count(outcome, by_operator[outcome.op]);
+    count(outcome, total);
+  }
+  print(by_operator, total, unknown);
+  for (const Exception& exception : exceptions) {
+    EXPECT_TRUE(exception.used) << "no case is called " << exception.pattern;
+  }
+}
+
+}  // namespace
+}  // namespace octet

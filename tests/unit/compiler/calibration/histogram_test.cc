@@ -1,0 +1,88 @@
+#include "compiler/calibration/histogram.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace octet::calibration {
+namespace {
+
+std::vector<float> random_values(size_t count, float spread, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal(0.0F, spread);
+  std::vector<float> out(count);
+  for (float& x : out) x = normal(random);
+  return out;
+}
+
+TEST(Histogram, CountsEveryValueInTheBinThatHoldsIt) {
+  const std::vector<float> values = {0.0F, 1.0F, -1.0F, 0.5F, -0.25F};
+  Histogram histogram;
+  histogram.add(values);
+  EXPECT_EQ(histogram.total(), values.size());
+  for (float x : values) {
+    const int bin = static_cast<int>(std::floor(x / histogram.bin_width())) + Histogram::kHalf;
+    EXPECT_GE(histogram.counts()[static_cast<size_t>(bin)], 1U) << x;
+    EXPECT_LE(histogram.lower_edge(bin), x);
+    EXPECT_GT(histogram.lower_edge(bin + 1), x);
+  }
+}
+
+TEST(Histogram, IsTheSameForAnyOrderAndAnySplit) {
+  std::vector<float> values = random_values(10000, 1.0F, 1);
+  const std::vector<float> tail = random_values(100, 1000.0F, 2);
+  values.insert(values.end(), tail.begin(), tail.end());
+  Histogram whole;
+  whole.add(values);
+
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 5; ++round) {
+    std::shuffle(values.begin(), values.end(), random);
+    Histogram one_by_one;
+    for (float x : values) one_by_one.add({&x, 1});
+    EXPECT_EQ(one_by_one, whole);
+
+    const size_t cut = values.size() / 3;
+    const std::span<const float> all(values);
+    Histogram left;
+    Histogram right;
+    left.add(all.first(cut));
+    right.add(all.subspan(cut));
+    Histogram left_right = left;
+    left_right.merge(right);
+    right.merge(left);
+    EXPECT_EQ(left_right, whole);
+    EXPECT_EQ(right, whole);
+  }
+}
+
+TEST(Histogram, TinyNegativeValuesFallBelowZero) {
+  const std::vector<float> values = {-1e-30F, 1000.0F};
+  Histogram histogram;
+  histogram.add(values);
+  EXPECT_EQ(histogram.counts()[Histogram::kHalf - 1], 1U);
+}
+
+TEST(Histogram, TakesTheWholeRangeOfFloat) {
+  const std::vector<float> values = {3.4e38F, -3.4e38F, 1e-45F, 0.0F};
+  Histogram histogram;
+  histogram.add(values);
+  EXPECT_EQ(histogram.total(), 4U);
+}
+
+TEST(Histogram, OfNothingIsNeutral) {
+  const std::vector<float> values = {1.0F, 2.0F};
+  Histogram filled;
+  filled.add(values);
+  Histogram empty;
+  empty.merge(filled);
+  EXPECT_EQ(empty, filled);
+  filled.merge(Histogram());
+  EXPECT_EQ(empty, filled);
+}
+
+}  // namespace
+}  // namespace octet::calibration

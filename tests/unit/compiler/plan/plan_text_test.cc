@@ -1,0 +1,104 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "compiler/plan/apply.h"
+#include "tests/support/plan_fixture.h"
+
+namespace octet::plan {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Network;
+
+ir::Graph network() {
+  Network net;
+  const auto c1 = net.conv(net.input(), "c1");
+  return net.finish({net.conv(net.op("Relu", {c1}, "r1"), "c2")});
+}
+
+TEST(PlanText, ReadsBackAsItWas) {
+  const ir::Graph graph = network();
+  for (const char* backend : {"x86", "arm", "openvino", "tensorrt"}) {
+    const QuantPlan plan =
+        testing::plan_for(graph, backend, testing::statistics_for(graph, -0.1F, 1.0F / 3.0F));
+    const std::string text = plan.to_text();
+    const auto again = QuantPlan::from_text(text, "a.plan");
+    ASSERT_TRUE(again.ok()) << again.error().message();
+    EXPECT_EQ(again->to_text(), text);
+    ir::Graph direct = graph;
+    ir::Graph through_text = graph;
+    ASSERT_TRUE(apply_plan(direct, plan).ok());
+    ASSERT_TRUE(apply_plan(through_text, *again).ok());
+    EXPECT_TRUE(direct == through_text) << backend;
+  }
+}
+
+TEST(PlanText, ErrorsSayWhere) {
+  const auto typo = QuantPlan::from_text("fingerprint: \"x\"\nbackand: \"x86\"\n", "my.plan");
+  ASSERT_FALSE(typo.ok());
+  EXPECT_EQ(typo.error().code(), ErrorCode::kUsage);
+  EXPECT_THAT(typo.error().message(), HasSubstr("my.plan:2:"));
+}
+
+TEST(PlanText, ParametersThatCannotBeAreRefusedByRule) {
+  const auto bad = QuantPlan::from_text(
+      R"(activation { value: "x" params { dtype: "int8" scale: -1 qmin: -128 qmax: 127 } })",
+      "my.plan");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_THAT(bad.error().message(), HasSubstr("[Q2]"));
+  EXPECT_THAT(bad.error().message(), HasSubstr("\"x\""));
+}
+
+TEST(ApplyPlan, RefusesWhatTheGraphDoesNotHaveAndChangesNothing) {
+  const ir::Graph graph = network();
+  const QuantPlan good =
+      testing::plan_for(graph, "x86", testing::statistics_for(graph, 0.0F, 1.0F));
+  const auto refused = [&](const std::function<void(QuantPlan&)>& edit) {
+    QuantPlan plan = good;
+    edit(plan);
+    ir::Graph copy = graph;
+    const Status status = apply_plan(copy, plan);
+    EXPECT_TRUE(copy == graph);
+    EXPECT_FALSE(status.ok());
+    return status.ok() ? ErrorCode::kInternal : status.error().code();
+  };
+  EXPECT_EQ(refused([](QuantPlan& p) { p.fingerprint = "0"; }), ErrorCode::kUsage);
+  EXPECT_EQ(refused([](QuantPlan& p) { p.activations[0].value = "nothing"; }), ErrorCode::kUsage);
+  EXPECT_EQ(refused([](QuantPlan& p) { p.constants[0].value = "x"; }), ErrorCode::kUsage);
+  EXPECT_EQ(refused([](QuantPlan& p) { p.constants[0].uses[0].operand.input = 9; }),
+            ErrorCode::kUsage);
+  EXPECT_EQ(refused([](QuantPlan& p) { p.biases[0].linear_output = "nothing"; }),
+            ErrorCode::kUsage);
+}
+
+TEST(ApplyPlan, StoresASharedWeightOnceWithScalesPerBranch) {
+  Network net;
+  const auto weight = net.builder().constant<float>("w", {4, 4, 3, 3}, testing::weights(144));
+  const auto factor = net.builder().constant<float>("f", {4, 1, 1, 1}, {0.5F, 1.0F, 2.0F, 3.0F});
+  const auto bias = net.builder().constant<float>("b", {4}, {0.0F, 0.0F, 0.0F, 0.0F});
+  const auto scaled = net.op("Mul", {weight, factor}, "scaled");
+  const auto a = net.conv_with(net.input("x1"), weight, bias, "a");
+  const auto b = net.conv_with(net.input("x2"), scaled, bias, "b");
+  ir::Graph graph = net.finish({a, b});
+  const QuantPlan plan =
+      testing::plan_for(graph, "tensorrt", testing::statistics_for(graph, -1.0F, 1.0F));
+  ASSERT_TRUE(apply_plan(graph, plan).ok());
+  std::vector<ir::ValueId> stored;
+  std::vector<std::vector<float>> scales;
+  for (const char* name : {"a", "b"}) {
+    const ir::Node& conv = graph.node(graph.find_node(name));
+    const ir::Node& dequantize = graph.node(graph.value(conv.input(1)).producer);
+    ASSERT_TRUE(dequantize.is("DequantizeLinear"));
+    stored.push_back(dequantize.input(0));
+    scales.push_back(graph.constant(dequantize.input(1))->to_floats());
+  }
+  EXPECT_EQ(stored[0], stored[1]);
+  const std::vector<float> factors = {0.5F, 1.0F, 2.0F, 3.0F};
+  for (size_t c = 0; c < 4; ++c) EXPECT_FLOAT_EQ(scales[1][c], scales[0][c] * factors[c]);
+  EXPECT_FALSE(graph.find_value("w").valid());
+}
+
+}  // namespace
+}  // namespace octet::plan

@@ -1,0 +1,155 @@
+#include <iomanip>
+#include <sstream>
+
+#include "tools/octet/comparison.h"
+#include "tools/octet/invocation.h"
+#include "tools/octet/model_input.h"
+#include "tools/octet/progress.h"
+#include "tools/octet/shared_options.h"
+
+namespace octet::tools {
+namespace {
+
+struct CompareOptions {
+  std::string first;
+  std::string second;
+  DataOptions data;
+  std::string labels;
+  std::optional<double> min_sqnr;
+  std::optional<double> max_drop;
+  bool per_tensor = false;
+};
+
+double percent(size_t hits, size_t rows) {
+  return rows == 0 ? 0.0 : 100.0 * static_cast<double>(hits) / static_cast<double>(rows);
+}
+
+Json error_json(const TensorError& error) {
+  Json out = {{"name", error.name}};
+  const auto sqnr = error.sqnr();
+  out["sqnr_db"] = sqnr ? Json(*sqnr) : Json(nullptr);
+  out["largest_difference"] = error.largest;
+  return out;
+}
+
+Json to_json(const Comparison& comparison) {
+  Json out = {{"samples", comparison.samples}, {"outputs", Json::array()}};
+  for (const TensorError& error : comparison.outputs) out["outputs"].push_back(error_json(error));
+  if (!comparison.tensors.empty()) out["tensors"] = Json::array();
+  for (const TensorError& error : comparison.tensors) out["tensors"].push_back(error_json(error));
+  const auto worst = comparison.worst_sqnr();
+  out["worst_sqnr_db"] = worst ? Json(*worst) : Json(nullptr);
+  out["agree_percent"] = percent(comparison.agree, comparison.rows);
+  if (comparison.hits_first) {
+    out["top1_first"] = percent(*comparison.hits_first, comparison.rows);
+    out["top1_second"] = percent(*comparison.hits_second, comparison.rows);
+  }
+  return out;
+}
+
+void print_errors(std::ostream& out, std::string_view title,
+                  const std::vector<TensorError>& errors) {
+  out << title << '\n';
+  for (const TensorError& error : errors) {
+    const auto sqnr = error.sqnr();
+    out << "  " << std::setw(8);
+    if (sqnr) {
+      out << std::fixed << std::setprecision(2) << *sqnr << " dB";
+    } else {
+      out << "all zero" << "   ";
+    }
+    out << "  largest difference " << std::setw(11) << std::defaultfloat << std::setprecision(4)
+        << error.largest << "  " << error.name << '\n';
+  }
+}
+
+std::string to_text(const Comparison& comparison) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  print_errors(out, cat("outputs, over ", comparison.samples, " samples"), comparison.outputs);
+  if (!comparison.tensors.empty()) print_errors(out, "tensors", comparison.tensors);
+  out << std::fixed << std::setprecision(2) << "same choice    "
+      << percent(comparison.agree, comparison.rows) << " % of " << comparison.rows << " rows\n";
+  if (comparison.hits_first) {
+    const double first = percent(*comparison.hits_first, comparison.rows);
+    const double second = percent(*comparison.hits_second, comparison.rows);
+    out << "top-1          " << first << " % and " << second << " % (" << std::showpos
+        << second - first << ")\n";
+  }
+  return out.str();
+}
+
+Status check_gates(const CompareOptions& options, const Comparison& comparison) {
+  const auto worst = comparison.worst_sqnr();
+  if (options.min_sqnr && (!worst || *worst < *options.min_sqnr)) {
+    return Error(ErrorCode::kAccuracyGate,
+                 cat("the worst output has ", worst.value_or(0.0), " dB, below --min-sqnr ",
+                     *options.min_sqnr));
+  }
+  if (!options.max_drop) return {};
+  const double drop = percent(*comparison.hits_first, comparison.rows) -
+                      percent(*comparison.hits_second, comparison.rows);
+  if (drop > *options.max_drop) {
+    return Error(ErrorCode::kAccuracyGate,
+                 cat("top-1 falls by ", drop, " points, more than --max-drop ", *options.max_drop));
+  }
+  return {};
+}
+
+Status compare(const CompareOptions& options, const Invocation& invocation) {
+  if (options.max_drop && options.labels.empty()) {
+    return usage_error("--max-drop needs --labels");
+  }
+  OCTET_ASSIGN(ir::Graph first, load_model(options.first));
+  OCTET_ASSIGN(ir::Graph second, load_model(options.second));
+  OCTET_ASSIGN(const auto dataset, open_data(options.data, first));
+  ComparisonOptions run;
+  run.threads = invocation.thread_count();
+  OCTET_ASSIGN(run.max_memory, invocation.memory_limit());
+  if (options.per_tensor) run.tensors = ComparisonOptions::Tensors::kAllByName;
+  if (!options.labels.empty()) {
+    OCTET_ASSIGN(run.labels, data::read_labels(options.labels, dataset->size()));
+  }
+  Comparison comparison;
+  {
+    Progress progress(invocation, "comparing");
+    run.progress = [&](size_t done, size_t all) { progress.update(done, all); };
+    OCTET_ASSIGN(comparison, compare_models(std::make_shared<const ir::Graph>(std::move(first)),
+                                            std::make_shared<const ir::Graph>(std::move(second)),
+                                            *dataset, run));
+  }
+  if (invocation.json) {
+    print_result(to_json(comparison));
+  } else {
+    print_result(to_text(comparison));
+  }
+  return check_gates(options, comparison);
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<CompareOptions>();
+  CLI::App& verb = add_verb(
+      app, invocation, "compare",
+      "Measures how far a second model (say, quantized) is from a first (float), in the built-in "
+      "interpreter",
+      "  octet compare model.onnx model.int8.onnx --data evaluation.npy --labels labels.npy\n"
+      "  octet compare model.onnx model.int8.onnx --data evaluation.npy --min-sqnr 20 --json");
+  verb.add_option("FIRST", options->first, "Model to measure against")->required();
+  verb.add_option("SECOND", options->second, "Model to measure")->required();
+  add_data_options(verb, options->data);
+  verb.add_option("--labels", options->labels,
+                  "Class indices: .npy of integers, or text with a line per sample");
+  verb.add_option("--min-sqnr", options->min_sqnr,
+                  "Exit 7 when the worst output has fewer dB than this");
+  verb.add_option("--max-drop", options->max_drop,
+                  "Exit 7 when top-1 falls by more points than this");
+  verb.add_flag("--per-tensor", options->per_tensor, "Also every tensor both models have by name");
+  add_run_options(verb, invocation);
+  verb.callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return compare(*options, invocation); };
+  });
+}
+
+}  // namespace octet::tools

@@ -1,0 +1,55 @@
+#include "backends/backends.h"
+#include "compiler/base/files.h"
+#include "tools/octet/model_input.h"
+#include "tools/octet/stages.h"
+
+namespace octet::tools {
+namespace {
+
+struct EmitOptions {
+  std::string model;
+  std::string plan;
+  std::string backend;
+  std::string output;
+};
+
+Status emit(const EmitOptions& options, const Invocation& invocation) {
+  constexpr int64_t kLargest = int64_t{1} << 30;
+  OCTET_TRY(check_output_path(options.output, {options.model, options.plan}));
+  OCTET_ASSIGN(const std::string text, read_file(options.plan, kLargest));
+  OCTET_ASSIGN(const plan::QuantPlan plan, plan::QuantPlan::from_text(text, options.plan));
+  OCTET_ASSIGN(const plan::BackendSpec spec,
+               backends::load_backend(options.backend.empty() ? plan.backend : options.backend));
+  if (spec.name != plan.backend) {
+    return usage_error(options.plan, " was made for backend ", plan.backend, ", not ", spec.name);
+  }
+  OCTET_ASSIGN(ir::Graph graph, load_canonical(options.model));
+  auto emitted = apply_and_emit(std::move(graph), plan, spec);
+  if (!emitted.ok()) return emitted.error().in(options.plan);
+  OCTET_TRY(write_checked(*emitted, options.output));
+  if (invocation.json) {
+    print_result(Json{{"output", options.output}, {"backend", spec.name}});
+  } else {
+    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n"));
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_emit(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<EmitOptions>();
+  CLI::App& verb = add_verb(app, invocation, "emit",
+                            "Does what a plan says and writes the backend's model",
+                            "  octet emit model.onnx --plan model.plan -o model.int8.onnx");
+  verb.add_option("MODEL", options->model, "The float model the plan was made for")->required();
+  verb.add_option("--plan", options->plan, "Plan file of octet plan")->required();
+  verb.add_option("-b,--backend", options->backend,
+                  "Description file, where the plan's backend is not a built-in one");
+  verb.add_option("-o,--output", options->output, "File to write")->required();
+  verb.callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return emit(*options, invocation); };
+  });
+}
+
+}  // namespace octet::tools

@@ -1,0 +1,40 @@
+// Models and data as the verbs take them from the command line.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/data/dataset.h"
+#include "compiler/ir/graph.h"
+#include "tools/octet/invocation.h"
+
+namespace octet::tools {
+
+// The model as it is in the file; errors begin with the path.
+Result<ir::Graph> load_model(const std::string& path);
+
+// The canonical form, which statistics and plans speak of. Notes of the passes go to the log.
+struct CanonicalOptions {
+  std::vector<std::string> disabled = {};  // passes and rules
+};
+Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions& options = {});
+
+struct DataOptions {
+  std::string path;
+  std::string preprocess;
+  std::optional<size_t> samples = std::nullopt;
+};
+
+// Declares --data, --preprocess and --samples.
+void add_data_options(CLI::App& verb, DataOptions& options);
+
+// Samples for the inputs of `graph`.
+Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
+                                                 const ir::Graph& graph);
+
+// kUsage when `output` is the same file as one of `inputs`, or a folder.
+Status check_output_path(const std::string& output, const std::vector<std::string>& inputs);
+
+}  // namespace octet::tools

@@ -1,0 +1,180 @@
+#include <chrono>
+#include <iomanip>
+#include <sstream>
+
+#include "compiler/base/files.h"
+#include "compiler/plan/planner.h"
+#include "tools/octet/comparison.h"
+#include "tools/octet/model_input.h"
+#include "tools/octet/shared_options.h"
+#include "tools/octet/stages.h"
+
+namespace octet::tools {
+namespace {
+
+struct QuantizeOptions {
+  std::string model;
+  std::string output;
+  std::string statistics;
+  DataOptions data;
+  PlanOptions plan;
+};
+
+// The error of the result on a few samples.
+struct MeasuredError {
+  Comparison comparison;
+  std::string on;  // which samples
+};
+
+std::string default_output(const std::string& model) {
+  const std::string ending = ".onnx";
+  const bool has_ending = model.size() > ending.size() &&
+                          model.compare(model.size() - ending.size(), ending.size(), ending) == 0;
+  return (has_ending ? model.substr(0, model.size() - ending.size()) : model) + ".int8.onnx";
+}
+
+std::optional<int64_t> file_size(const std::string& path) {
+  const auto bytes = read_file(path);
+  if (!bytes.ok()) return std::nullopt;
+  return static_cast<int64_t>(bytes->size());
+}
+
+class Quantization {
+ public:
+  Quantization(const QuantizeOptions& options, const Invocation& invocation)
+      : options_(options), invocation_(invocation) {}
+
+  Status run() {
+    if (options_.data.path.empty() == options_.statistics.empty()) {
+      return usage_error("give either --data (samples to calibrate on) or --stats (a file of octet "
+                         "calibrate)");
+    }
+    output_ = options_.output.empty() ? default_output(options_.model) : options_.output;
+    OCTET_TRY(check_output_path(output_, {options_.model, options_.statistics, options_.data.path,
+                                          options_.plan.recipe}));
+    OCTET_ASSIGN(spec_, chosen_backend(options_.plan));
+    OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
+    OCTET_ASSIGN(ir::Graph canonical, load_canonical(options_.model));
+    graph_ = std::make_shared<const ir::Graph>(std::move(canonical));
+    OCTET_TRY(plan::check_selectors(recipe_, *graph_));
+    OCTET_ASSIGN(const calibration::Statistics statistics, statistics_of_model());
+    samples_ = statistics.samples;
+    OCTET_ASSIGN(plan_, plan::make_plan(*graph_, statistics, spec_, recipe_));
+    OCTET_ASSIGN(ir::Graph quantized,
+                 apply_and_emit(*graph_, plan_, spec_));
+    OCTET_TRY(write_checked(quantized, output_));
+    OCTET_TRY(measure(std::move(quantized)));
+    print();
+    return {};
+  }
+
+ private:
+  Result<calibration::Statistics> statistics_of_model() {
+    if (!options_.statistics.empty()) return read_statistics(options_.statistics);
+    // All samples are opened, so that those beyond --samples can serve to measure the error.
+    DataOptions all = options_.data;
+    all.samples.reset();
+    OCTET_ASSIGN(dataset_, open_data(all, *graph_));
+    DataOptions limited = options_.data;
+    OCTET_ASSIGN(const auto used, open_data(limited, *graph_));
+    const plan::NeededStatistics needed = plan::needed_statistics(*graph_, spec_, recipe_);
+    calibration::CalibrateOptions calibrate;
+    calibrate.values = needed.values;
+    calibrate.histograms = needed.histograms;
+    return gather(graph_, *used, std::move(calibrate), invocation_);
+  }
+
+  // On samples that calibration did not see where there are some; a handful, since the figure
+  // settles quickly and nobody should wait for it.
+  Status measure(ir::Graph quantized) {
+    if (dataset_ == nullptr) return {};
+    constexpr size_t kMeasured = 4;
+    const auto used = static_cast<size_t>(samples_);
+    ComparisonOptions compare;
+    compare.first_sample = used < dataset_->size() ? used : 0;
+    compare.samples = kMeasured;
+    compare.threads = invocation_.thread_count();
+    OCTET_ASSIGN(compare.max_memory, invocation_.memory_limit());
+    OCTET_ASSIGN(Comparison comparison,
+                 compare_models(graph_, std::make_shared<const ir::Graph>(std::move(quantized)),
+                                *dataset_, compare));
+    error_ = {comparison, compare.first_sample > 0
+                              ? cat(comparison.samples, " samples not used for calibration")
+                              : cat(comparison.samples, " of the calibration samples")};
+    return {};
+  }
+
+  void print() const {
+    const PlanSummary summary = summarize(*graph_, plan_);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    const auto before = file_size(options_.model);
+    const auto after = file_size(output_);
+    const auto worst = error_ ? error_->comparison.worst_sqnr() : std::nullopt;
+    if (invocation_.json) {
+      Json out = {{"model", options_.model}, {"output", output_}, {"backend", spec_.name}};
+      out["samples"] = samples_;
+      out["plan"] = to_json(summary);
+      out["bytes_before"] = before.value_or(0);
+      out["bytes_after"] = after.value_or(0);
+      out["worst_sqnr_db"] = worst ? Json(*worst) : Json(nullptr);
+      out["measured_on"] = error_ ? Json(error_->on) : Json(nullptr);
+      out["seconds"] = seconds;
+      print_result(out);
+      return;
+    }
+    std::ostringstream out;
+    out << std::fixed << "wrote      " << output_ << " for " << spec_.name << '\n'
+        << "calibrated on " << samples_ << " samples\n"
+        << to_text(summary);
+    if (before && after) {
+      out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
+          << " MB -> " << static_cast<double>(*after) / 1e6 << " MB\n";
+    }
+    if (worst) {
+      out << "error      " << std::setprecision(1) << *worst << " dB SQNR at the worst output, on "
+          << error_->on << '\n';
+    }
+    out << "time       " << std::setprecision(2) << seconds << " s\n";
+    print_result(out.str());
+  }
+
+  const QuantizeOptions& options_;
+  const Invocation& invocation_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::string output_;
+  plan::BackendSpec spec_;
+  plan::Recipe recipe_;
+  std::shared_ptr<const ir::Graph> graph_;  // canonical
+  std::unique_ptr<data::Dataset> dataset_;
+  plan::QuantPlan plan_;
+  int64_t samples_ = 0;
+  std::optional<MeasuredError> error_;
+};
+
+}  // namespace
+
+void add_quantize(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<QuantizeOptions>();
+  CLI::App& verb = add_verb(
+      app, invocation, "quantize", "Makes an int8 model from a float one: the main job",
+      "  octet quantize model.onnx --data calibration.npy\n"
+      "  octet quantize model.onnx -o model.trt.onnx --backend tensorrt --data photos/ \\\n"
+      "      --preprocess size=224x224,channels=bgr,mean=103.9:116.8:123.7\n"
+      "  octet quantize model.onnx --backend my_chip.textproto --stats model.stats\n"
+      "  octet quantize model.onnx --data sentences.npz --samples 100 --recipe keep_head.textproto");
+  verb.add_option("MODEL", options->model, "Float ONNX model")->required();
+  verb.add_option("-o,--output", options->output,
+                  "File to write; MODEL with .int8.onnx when absent");
+  verb.add_option("--stats", options->statistics, "Statistics of octet calibrate instead of data");
+  add_data_options(verb, options->data);
+  add_plan_options(verb, options->plan);
+  add_run_options(verb, invocation);
+  verb.callback([options, &invocation] {
+    invocation.action = [options, &invocation] {
+      return Quantization(*options, invocation).run();
+    };
+  });
+}
+
+}  // namespace octet::tools

@@ -1,0 +1,50 @@
+#include "tools/octet/shared_options.h"
+
+#include "backends/backends.h"
+
+namespace octet::tools {
+
+void add_run_options(CLI::App& verb, Invocation& invocation) {
+  verb.add_option("--threads", invocation.threads,
+                  "Threads to use; all that the process may use when absent. Results do not "
+                  "depend on it")
+      ->check(CLI::Range(1, 1024));
+  verb.add_option("--max-memory", invocation.max_memory,
+                  "Memory that the model's tensors may take, as 2GiB; half of the machine's, at "
+                  "most 8GiB, when absent");
+}
+
+void add_plan_options(CLI::App& verb, PlanOptions& options) {
+  verb.add_option("-b,--backend", options.backend,
+                  "Target: a name of `octet backends`, or a description file (.textproto); the "
+                  "one for this machine's CPU when absent");
+  verb.add_option("--recipe", options.recipe,
+                  "Overrides by node name, glob or op type (compiler/plan/recipe.proto)");
+  verb.add_option("--range", options.range,
+                  "How activation ranges are chosen: min-max, average, percentile[:P], kl, mse");
+}
+
+std::string default_backend() {
+#if defined(__aarch64__)
+  return "arm";
+#else
+  return "x86";
+#endif
+}
+
+Result<plan::BackendSpec> chosen_backend(const PlanOptions& options) {
+  return backends::load_backend(options.backend.empty() ? default_backend() : options.backend);
+}
+
+Result<plan::Recipe> chosen_recipe(const PlanOptions& options) {
+  plan::Recipe recipe;
+  if (!options.recipe.empty()) {
+    OCTET_ASSIGN(recipe, plan::load_recipe(options.recipe));
+  }
+  if (!options.range.empty()) {
+    OCTET_ASSIGN(recipe.range, calibration::parse_range_method(options.range));
+  }
+  return recipe;
+}
+
+}  // namespace octet::tools

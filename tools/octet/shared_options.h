@@ -1,0 +1,29 @@
+// Options that several verbs have.
+#pragma once
+
+#include <string>
+
+#include "compiler/plan/backend_spec.h"
+#include "compiler/plan/recipe.h"
+#include "tools/octet/invocation.h"
+
+namespace octet::tools {
+
+// --threads and --max-memory.
+void add_run_options(CLI::App& verb, Invocation& invocation);
+
+// --backend, --recipe and --range: what decides about quantization.
+struct PlanOptions {
+  std::string backend;
+  std::string recipe;
+  std::string range;
+};
+void add_plan_options(CLI::App& verb, PlanOptions& options);
+
+// The backend for the CPU this program runs on.
+std::string default_backend();
+Result<plan::BackendSpec> chosen_backend(const PlanOptions& options);
+// The recipe file with --range on top.
+Result<plan::Recipe> chosen_recipe(const PlanOptions& options);
+
+}  // namespace octet::tools

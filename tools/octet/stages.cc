@@ -1,0 +1,109 @@
+#include "tools/octet/stages.h"
+
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+#include "backends/backends.h"
+#include "compiler/base/files.h"
+#include "compiler/onnx/export.h"
+#include "compiler/onnx/import.h"
+#include "compiler/ops/schema.h"
+#include "compiler/plan/apply.h"
+#include "tools/octet/progress.h"
+#include "tools/octet/version.h"
+
+namespace octet::tools {
+
+Result<calibration::Statistics> gather(std::shared_ptr<const ir::Graph> graph,
+                                       const data::Dataset& dataset,
+                                       calibration::CalibrateOptions options,
+                                       const Invocation& invocation) {
+  Progress progress(invocation, "calibrating");
+  options.threads = invocation.thread_count();
+  OCTET_ASSIGN(options.max_memory, invocation.memory_limit());
+  options.progress = [&](size_t done, size_t all) { progress.update(done, all); };
+  return calibration::calibrate(std::move(graph), dataset, options);
+}
+
+Result<calibration::Statistics> read_statistics(const std::string& path) {
+  constexpr int64_t kLargest = int64_t{4} << 30;
+  OCTET_ASSIGN(const std::string text, read_file(path, kLargest));
+  return calibration::Statistics::from_text(text).in(path);
+}
+
+Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
+                                 const plan::BackendSpec& spec) {
+  OCTET_TRY(plan::apply_plan(canonical, plan));
+  canonical.model.producer_name = "octet";
+  canonical.model.producer_version = kVersion;
+  if (plan.data_free) canonical.model.metadata.emplace_back("octet.data_free", "true");
+  OCTET_TRY(backends::emit(canonical, spec));
+  return canonical;
+}
+
+Status write_checked(const ir::Graph& graph, const std::string& path) {
+  const auto bytes = onnx::export_model(graph);
+  if (!bytes.ok()) {
+    // Too large for one message: written with a data file beside, which has no single image to
+    // read back first.
+    if (bytes.error().code() == ErrorCode::kResourceLimit) return onnx::write_model(graph, path);
+    return bytes.error();
+  }
+  const auto again = onnx::import_bytes(*bytes, "");
+  if (!again.ok()) return internal_error("the written model reads back as: ", again.error().message());
+  if (!(*again == graph)) {
+    return internal_error("the written model reads back as another graph; nothing was written");
+  }
+  return write_file_atomic(path, *bytes);
+}
+
+PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
+  PlanSummary out;
+  const auto& order = canonical.order();
+  for (size_t i = 0; i < order.size() && i < plan.remarks.size(); ++i) {
+    const plan::Remark& remark = plan.remarks[i];
+    const ops::OpSchema* schema = ops::find_schema(canonical.node(order[i]));
+    const bool linear = schema != nullptr && schema->weight_channel_axis != nullptr;
+    const bool integer = remark.decision == plan::Decision::kInteger;
+    ++out.nodes;
+    out.linear += linear ? 1 : 0;
+    out.nodes_integer += integer ? 1 : 0;
+    out.linear_integer += linear && integer ? 1 : 0;
+    if (!integer) ++out.float_reasons[cat(remark.op_type, ": ", remark.reason)];
+  }
+  return out;
+}
+
+Json to_json(const PlanSummary& summary) {
+  Json reasons = Json::object();
+  for (const auto& [reason, count] : summary.float_reasons) reasons[reason] = count;
+  return {{"products", summary.linear},
+          {"products_integer", summary.linear_integer},
+          {"operators", summary.nodes},
+          {"operators_integer", summary.nodes_integer},
+          {"float", reasons}};
+}
+
+std::string to_text(const PlanSummary& summary) {
+  std::ostringstream out;
+  out << "integers   " << summary.linear_integer << " of " << summary.linear
+      << " products of weights, " << summary.nodes_integer << " of " << summary.nodes
+      << " operators\n";
+  std::vector<std::pair<std::string, int64_t>> reasons(summary.float_reasons.begin(),
+                                                       summary.float_reasons.end());
+  std::stable_sort(reasons.begin(), reasons.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  constexpr size_t kShown = 6;
+  for (size_t i = 0; i < std::min(reasons.size(), kShown); ++i) {
+    out << (i == 0 ? "float      " : "           ") << reasons[i].second << " x "
+        << reasons[i].first << '\n';
+  }
+  if (reasons.size() > kShown) {
+    out << "           and " << reasons.size() - kShown
+        << " more kinds; octet plan lists every node\n";
+  }
+  return out.str();
+}
+
+}  // namespace octet::tools

@@ -1,0 +1,45 @@
+// The stages between the files: what `quantize` does in one process and the other verbs one by one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "compiler/calibration/calibrate.h"
+#include "compiler/data/dataset.h"
+#include "compiler/ir/graph.h"
+#include "compiler/plan/backend_spec.h"
+#include "compiler/plan/quant_plan.h"
+#include "tools/octet/invocation.h"
+
+namespace octet::tools {
+
+Result<calibration::Statistics> gather(std::shared_ptr<const ir::Graph> graph,
+                                       const data::Dataset& dataset,
+                                       calibration::CalibrateOptions options,
+                                       const Invocation& invocation);
+
+Result<calibration::Statistics> read_statistics(const std::string& path);
+
+// The canonical graph with the plan done to it, in the backend's form, checked against the backend's
+// description.
+Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
+                                 const plan::BackendSpec& spec);
+
+// Writes the model; what is in the file has been read back and found equal before the name appears.
+Status write_checked(const ir::Graph& graph, const std::string& path);
+
+// What ran in integers and what stayed float.
+struct PlanSummary {
+  int64_t linear = 0;          // operators with a weight operand
+  int64_t linear_integer = 0;
+  int64_t nodes = 0;
+  int64_t nodes_integer = 0;
+  std::map<std::string, int64_t> float_reasons;  // "Softmax: reason" -> nodes
+};
+PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan);
+Json to_json(const PlanSummary& summary);
+std::string to_text(const PlanSummary& summary);
+
+}  // namespace octet::tools

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# clang-tidy on the files given after the build folder, unless nothing they are made of has changed
+# since it last passed.
+set -euo pipefail
+build=$1
+shift
+mkdir -p "$build/tidy"
+for file in "$@"; do
+  headers=$(c++ -std=c++20 -MM -I. -Ibuild/dev/generated -I"$build/generated" "$file" 2>/dev/null |
+    tr -d '\\\n' | cut -d: -f2) || headers=$file
+  # shellcheck disable=SC2086
+  key=$(cat .clang-tidy $headers | sha256sum | cut -d' ' -f1)
+  mark="$build/tidy/$(echo "$file" | tr / _)"
+  [ "$(cat "$mark" 2>/dev/null)" = "$key" ] && continue
+  clang-tidy --quiet -p "$build" "$file" 2> "$mark.err" || { cat "$mark.err" >&2; exit 255; }
+  rm -f "$mark.err"
+  echo "$key" > "$mark"
+done
