@@ -5,7 +5,7 @@
 //   [A3] activations use a space of the description: its type, its zero point where symmetric
 //   [A4] integer weights are symmetric, within the space's range, per the channel axis of their reader
 //   [A5] an int32 bias has the scale x_scale * w_scale in float32; none where the bias is float
-//   [A6] an integer operator that requires a quantizer behind it has exactly that one reader
+//   [A6] an integer product that requires a quantizer behind it has exactly that one reader
 //   [A7] an operator that moves has equal parameters on both sides
 //   [A8] every dequantize node has exactly one reader
 //   [A9] the operators are those of the imported operator set
@@ -70,7 +70,16 @@ class Acceptance {
     return id.valid() && graph_.node(id).is(type) ? &graph_.node(id) : nullptr;
   }
 
+  // A node that reads dequantized data may still be a float one between integers: what tells is the
+  // weight of a linear operator.
   bool runs_in_integers(const Node& node) const {
+    const ops::OpSchema& schema = *ops::find_schema(node);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (schema.role(i) == ops::Role::kWeight &&
+          producer(node.inputs[i], "DequantizeLinear") == nullptr) {
+        return false;
+      }
+    }
     return producer(node.input(0), "DequantizeLinear") != nullptr;
   }
 
@@ -133,9 +142,6 @@ class Acceptance {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (schema.role(i) != ops::Role::kWeight) continue;
       const Node* dequantize = producer(node.inputs[i], "DequantizeLinear");
-      if (dequantize == nullptr) {
-        return internal_error("integer data but the weight is float [A4]");
-      }
       const Tensor* weight = graph_.constant(dequantize->input(0));
       if (weight == nullptr) continue;
       const Space& space = *spec_.find_space(rule.weight_space);
@@ -193,7 +199,10 @@ class Acceptance {
   }
 
   Status check_output(const Node& node, const OpRule& rule) const {
-    if (rule.output != plan::OutputQuantizer::kRequired) return {};
+    if (rule.output != plan::OutputQuantizer::kRequired ||
+        rule.participation != plan::Participation::kAlways) {
+      return {};
+    }
     for (ValueId output : node.outputs) {
       ValueId value = output;
       if (!value.valid()) continue;
