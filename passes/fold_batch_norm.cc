@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "compiler/ops/schema.h"
+#include "passes/declared_types.h"
 #include "passes/linear.h"
 
 namespace octet::passes {
@@ -102,8 +103,10 @@ Result<bool> BatchNormFolder::visit(NodeId id) {
     return true;
   }
   if (!context_.take_edit(ir::describe(graph_, id))) return false;
+  const DeclaredTypes declared(graph_, node);
   OCTET_TRY(patch.replace(node.output(), folded->output));
   OCTET_TRY(std::move(patch).apply(graph_));
+  declared.restore(graph_);
   report_.edited();
   if (!folded->note.empty()) report_.notes.push_back(std::move(folded->note));
   return true;

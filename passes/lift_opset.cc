@@ -6,6 +6,7 @@
 
 #include "compiler/ir/parse.h"
 #include "compiler/ops/schema.h"
+#include "passes/declared_types.h"
 #include "passes/lift_operators.h"
 
 namespace octet::passes {
@@ -40,7 +41,10 @@ class Lifter {
       OCTET_TRY(lift_bodies(graph, id, depth).in(name));
       ir::Patch patch(graph, ops::infer_node);
       OCTET_TRY(lift_node({graph, id, from_, to_, patch}).in(name));
-      if (!patch.empty()) OCTET_TRY(std::move(patch).apply(graph).in(name));
+      if (patch.empty()) continue;
+      const DeclaredTypes declared(graph, graph.node(id));
+      OCTET_TRY(std::move(patch).apply(graph).in(name));
+      declared.restore(graph);
     }
     return {};
   }

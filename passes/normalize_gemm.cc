@@ -5,6 +5,7 @@
 
 #include "compiler/base/names.h"
 #include "compiler/ops/schema.h"
+#include "passes/declared_types.h"
 #include "passes/linear.h"
 
 namespace octet::passes {
@@ -122,8 +123,10 @@ Result<bool> GemmNormalizer::visit(NodeId id) {
   if (!edits_) return true;
   if (!context_.take_edit(ir::describe(graph_, id))) return false;
   OCTET_ASSIGN(const ValueId output, patch.node(std::move(spec)));
+  const DeclaredTypes declared(graph_, node);
   OCTET_TRY(patch.replace(node.output(), output));
   OCTET_TRY(std::move(patch).apply(graph_));
+  declared.restore(graph_);
   report_.edited();
   report_.notes.insert(report_.notes.end(), notes_.begin(), notes_.end());
   return true;

@@ -31,8 +31,8 @@ struct PipelineOptions {
   int64_t max_memory = MemoryBudget::default_limit_bytes();
 };
 
-// The passes of canonicalize(), in order. Those of `repeats` run again, all of them, until a round
-// changes nothing.
+// The passes of canonicalize(), in order: first those that run once, then the others, all of them
+// again until a round changes nothing.
 enum class Schedule { kOnce, kRepeats };
 struct Step {
   std::string_view pass;

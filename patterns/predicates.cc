@@ -94,6 +94,8 @@ bool is_per_last_axis(const ArgumentContext& c) {
   return same_dim(a.dims().back(), b.dims().back());
 }
 
+bool before_opset(const ArgumentContext& c) { return c.graph.model.opset() < c.integer(1); }
+
 bool equal_constants(const ArgumentContext& c) {
   const ir::Tensor* a = c.constant(0);
   const ir::Tensor* b = c.constant(1);
@@ -203,6 +205,8 @@ constexpr std::array kPredicates = {
     Predicate{"all_positive", "v", "a constant without an element below or at 0", all_positive},
     Predicate{"all_zero", "i", "integers, all of them 0", all_zero},
     Predicate{"are_inverse", "ii", "two permutations that undo each other", are_inverse},
+    Predicate{"before_opset", "in",
+              "what may be absent is there, and the opset is below the number", before_opset},
     Predicate{"broadcasts_into", "vv",
               "broadcasting the first to the second gives the second's shape", broadcasts_into},
     Predicate{"dtype", "vw", "dtype(%x) = float32", has_dtype},

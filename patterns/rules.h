@@ -82,7 +82,7 @@ Result<ApplyReport> apply_rules(ir::Graph& graph, const RuleSet& rules,
 
 struct CheckOptions {
   uint64_t seed = 1;
-  int64_t attempts = 20000;  // random instances per rule, at most
+  int64_t attempts = 60000;  // random instances per rule, at most
   int64_t wanted = 24;       // instances that match, compared by their numbers
 };
 

@@ -52,9 +52,22 @@ std::optional<Match> match_at(const Graph& graph, NodeId id) {
   return Match{matmul.input(0), matmul.input(1), bias, add.output(), matmul.name};
 }
 
+// What a value was quantized from, where it is a dequantized activation: a dequantize node has one
+// reader, so the shape is asked of the float value.
+ValueId float_source(const Graph& graph, ValueId id) {
+  const NodeId dequantize = graph.value(id).producer;
+  if (!dequantize.valid() || !graph.node(dequantize).is("DequantizeLinear")) return id;
+  const NodeId quantize = graph.value(graph.node(dequantize).input(0)).producer;
+  if (!quantize.valid() || !graph.node(quantize).is("QuantizeLinear")) {
+    return graph.node(dequantize).input(0);
+  }
+  return graph.node(quantize).input(0);
+}
+
 // The shape of the result as an operand of Reshape: a constant where at most one extent is open,
 // taken from the data otherwise.
-Result<ValueId> result_shape(Patch& patch, const Match& match, int64_t columns) {
+Result<ValueId> result_shape(const Graph& graph, Patch& patch, const Match& match,
+                             int64_t columns) {
   const ir::Shape shape = patch.value(match.data).type.shape;
   const auto leading = static_cast<int64_t>(shape.rank()) - 1;
   std::vector<int64_t> extents;
@@ -70,7 +83,7 @@ Result<ValueId> result_shape(Patch& patch, const Match& match, int64_t columns) 
     extents.push_back(columns);
     return vector(std::move(extents), "_shape");
   }
-  OCTET_ASSIGN(const ValueId whole, patch.node({"Shape", {match.data}}));
+  OCTET_ASSIGN(const ValueId whole, patch.node({"Shape", {float_source(graph, match.data)}}));
   OCTET_ASSIGN(const ValueId front,
                patch.node({"Slice", {whole, vector({0}, "_starts"), vector({leading}, "_ends")}}));
   return patch.node({"Concat",
@@ -94,7 +107,7 @@ Status rewrite(Graph& graph, const Match& match) {
   OCTET_ASSIGN(ValueId result,
                patch.node({"Gemm", {data, match.weight, match.bias}, {}, match.name}));
   if (!flat) {
-    OCTET_ASSIGN(const ValueId shape, result_shape(patch, match, columns));
+    OCTET_ASSIGN(const ValueId shape, result_shape(graph, patch, match, columns));
     OCTET_ASSIGN(result, patch.node({"Reshape", {result, shape}, {}, match.name + "_unflatten"}));
   }
   OCTET_TRY(patch.replace(match.product, result));

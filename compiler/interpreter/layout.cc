@@ -30,17 +30,19 @@ bool row_major(const Blocking& b) {
 
 // The block of a layout [batch, channels / block, spatial..., block].
 std::optional<int64_t> channel_block_of(const Blocking& b) {
-  if (b.inner_blocks.size() != 1 || b.inner_axes[0] != 1 || b.dims.size() < 2 || b.offset != 0) {
-    return std::nullopt;
-  }
-  const int64_t block = b.inner_blocks[0];
+  const size_t rank = b.dims.size();
+  if (b.inner_blocks.size() > 1 || rank < 3 || rank > 5 || b.offset != 0) return std::nullopt;
+  if (!b.inner_blocks.empty() && b.inner_axes[0] != 1) return std::nullopt;
+  const bool last = b.inner_blocks.empty();
+  const int64_t block = last ? b.dims[1] : b.inner_blocks[0];
+  if (last && b.dims[1] != 1 && b.strides[1] != 1) return std::nullopt;
   Dims outer = b.padded_dims;
   outer[1] /= block;
-  for (size_t i = 0; i < outer.size(); ++i) {
-    if (i != 1 && b.padded_dims[i] != b.dims[i]) return std::nullopt;
+  for (size_t i = 0; i < rank; ++i) {
+    if ((i != 1 || last) && b.padded_dims[i] != b.dims[i]) return std::nullopt;
   }
   int64_t expected = block;
-  for (size_t i = outer.size(); i-- > 0;) {
+  for (size_t i = rank; i-- > 0;) {
     if (outer[i] != 1 && b.strides[i] != expected) return std::nullopt;
     expected *= outer[i];
   }
@@ -96,6 +98,17 @@ Desc channel_blocked_desc(std::span<const int64_t> shape, int64_t block,
                           dnnl::memory::data_type type) {
   using Tag = dnnl::memory::format_tag;
   const Dims dims(shape.begin(), shape.end());
+  if (block == dims[1]) {
+    Dims strides = dims;
+    int64_t step = block;
+    for (size_t i = dims.size(); i-- > 2;) {
+      strides[i] = step;
+      step *= dims[i];
+    }
+    strides[1] = 1;
+    strides[0] = step;
+    return {dims, type, strides};
+  }
   Tag tag = Tag::undef;
   if (block == 16) {
     tag = dims.size() == 3 ? Tag::nCw16c : dims.size() == 4 ? Tag::nChw16c : Tag::nCdhw16c;

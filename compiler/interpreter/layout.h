@@ -29,7 +29,8 @@ class Layout {
   bool has_padding() const { return padded_; }
   // True when the first elements in memory are the value in row-major order (a padded vector).
   bool starts_plain() const { return is_plain() || starts_plain_; }
-  // The block size B of a layout [batch, channels / B, spatial..., B]; nothing for any other.
+  // The block size B of a layout [batch, channels / B, spatial..., B], which is the number of
+  // channels where they come last; nothing for any other layout.
   std::optional<int64_t> channel_block() const { return channel_block_; }
 
   bool operator==(const Layout& other) const;
@@ -48,8 +49,8 @@ onednn::Desc strided_desc(const onednn::Dims& shape, const onednn::Dims& strides
 // float32 of any format, for oneDNN to choose.
 onednn::Desc any_desc(std::span<const int64_t> shape);
 
-// The layout [batch, channels / block, spatial..., block] of a value of rank 3 to 5 in blocks of 8 or
-// 16, channels padded with zeros.
+// The layout [batch, channels / block, spatial..., block] of a value of rank 3 to 5, in blocks of 8 or
+// 16 with channels padded with zeros, or of all channels.
 Layout channel_blocked(std::span<const int64_t> shape, int64_t block);
 onednn::Desc channel_blocked_desc(std::span<const int64_t> shape, int64_t block,
                                   dnnl::memory::data_type type);

@@ -8,6 +8,7 @@
 #include "compiler/interpreter/fusion.h"
 #include "compiler/interpreter/kernel_registry.h"
 #include "compiler/interpreter/memory_plan.h"
+#include "compiler/interpreter/views.h"
 
 namespace octet::interpreter {
 
@@ -214,7 +215,9 @@ class PlanBuilder {
     const Node& last = graph_.node(unit.nodes.back());
     std::vector<ValueId> inputs = first.inputs;
     inputs.insert(inputs.end(), unit.operands.begin(), unit.operands.end());
-    if (unit.nodes.size() == 1 && is_view(first)) return add_view_node(unit.nodes[0]);
+    if (unit.nodes.size() == 1) {
+      if (const auto as_view = view(first)) return add_view_node(unit.nodes[0], *as_view);
+    }
     const bool fast = context_.options.kernels == Kernels::kFast;
     if (fast && fits_kernel(inputs) && fits_kernel(last.outputs)) {
       KernelRequest request{first,         graph_.model.opset(), {}, {}, unit.post_ops,
@@ -287,36 +290,26 @@ class PlanBuilder {
     return {};
   }
 
-  // Nodes that only name or shape their first operand anew.
-  bool is_view(const Node& node) const {
-    if (!node.domain.empty() || node.inputs.empty() || !node.inputs[0].valid()) return false;
+  // The node as a view of its first operand, if it is one.
+  std::optional<View> view(const Node& node) {
+    if (node.inputs.empty() || !node.inputs[0].valid() || !node.output().valid()) return {};
     for (size_t i = 1; i < node.outputs.size(); ++i) {
-      if (node.outputs[i].valid()) return false;
+      if (node.outputs[i].valid()) return std::nullopt;
     }
-    const ValueId to = node.output();
-    if (!to.valid() || !specialized_.is_static(to) || !specialized_.is_static(node.inputs[0])) {
-      return false;
+    if (!specialized_.is_static(node.output()) || !specialized_.is_static(node.inputs[0]) ||
+        specialized_.value(node.output()).type.shape.element_count().value_or(0) == 0) {
+      return std::nullopt;
     }
-    const ir::TensorType& in = specialized_.value(node.inputs[0]).type;
-    const ir::TensorType& out = specialized_.value(to).type;
-    if (in.storage != out.storage || in.shape.element_count() != out.shape.element_count() ||
-        numerics::bit_width(in.storage) == 0) {
-      return false;
-    }
-    if (node.is("Cast") || node.is("Identity")) return in.shape == out.shape;
-    return node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze");
+    return view_of(node, specialized_.value(node.inputs[0]).type,
+                   specialized_.value(node.output()).type,
+                   buffer(buffer_of(node.inputs[0])).layout);
   }
 
-  Status add_view_node(NodeId id) {
+  Status add_view_node(NodeId id, const View& view) {
     const Node& node = graph_.node(id);
+    OCTET_ASSIGN(const BufferId from, converted(id, buffer_of(node.inputs[0]), view.from));
     const ir::Shape& shape = specialized_.value(node.output()).type.shape;
-    BufferId from = buffer_of(node.inputs[0]);
-    Layout layout = buffer(from).layout;
-    if (shape != specialized_.value(node.inputs[0]).type.shape) {
-      layout = {};
-      OCTET_ASSIGN(from, converted(id, from, layout));
-    }
-    main_[node.output().index()] = add_view(id, from, shape.extents(), layout);
+    main_[node.output().index()] = add_view(id, from, shape.extents(), view.to);
     return observe(id, node.output());
   }
 

@@ -91,8 +91,8 @@ Result<std::vector<int64_t>> concat_shape(const EvaluateContext& context, size_t
     bool fits = other.size() == shape.size();
     for (size_t a = 0; fits && a < shape.size(); ++a) fits = a == axis || other[a] == shape[a];
     if (!fits) {
-      return malformed("input ", i, ": shape ", ir::Shape::of(other).to_string(),
-                       " does not join ", ir::Shape::of(shape).to_string(), " on axis ", axis);
+      return malformed("input ", i, ": shape ", ir::Shape::of(other).to_string(), " does not join ",
+                       ir::Shape::of(shape).to_string(), " on axis ", axis);
     }
     const auto sum = checked_add(shape[axis], other[axis]);
     if (!sum) return resource_limit("the joined axis is too long");
@@ -205,8 +205,7 @@ Result<Tensors> evaluate_split(const EvaluateContext& context) {
   }
   OCTET_TRY(check_parts(context.node, parts));
   OCTET_TRY(check_sum(parts, x.shape()[axis]));
-  const Blocks blocks =
-      x.element_count() > 0 ? blocks_of(x.shape(), axis, width) : Blocks{0, 0};
+  const Blocks blocks = x.element_count() > 0 ? blocks_of(x.shape(), axis, width) : Blocks{0, 0};
   const int64_t row = blocks.inner * x.shape()[axis];
   const std::byte* from = x.bytes().data();
   Tensors outputs;

@@ -90,8 +90,7 @@ Result<Facts> infer_conv_transpose(const InferContext& context) {
 enum class Direction { kForward, kTransposed };
 
 template <Direction kDirection, typename T>
-Result<Tensors> convolve(const EvaluateContext& context,
-                                         const ConvAttributes& conv) {
+Result<Tensors> convolve(const EvaluateContext& context, const ConvAttributes& conv) {
   OCTET_ASSIGN(ir::Tensor y, context.allocate(context.input(0).dtype(), conv.output_shape()));
   const auto x = context.input(0).data<T>();
   const auto w = context.input(1).data<T>();
@@ -151,10 +150,9 @@ Result<ir::Shape> infer_conv_shape(const InferContext& context, size_t weight) {
   const ir::Shape& x = context.shape(0);
   const ir::Shape& w = context.shape(weight);
   OCTET_TRY(check_ranks(x, w));
-  OCTET_TRY(check_conv_channels(ir::int_attribute(context.node, "group", 1),
-                                x.has_rank() ? extent_or_unknown(x[1]) : -1,
-                                w.has_rank() ? extent_or_unknown(w[1]) : -1,
-                                w.has_rank() ? extent_or_unknown(w[0]) : -1));
+  OCTET_TRY(check_conv_channels(
+      ir::int_attribute(context.node, "group", 1), x.has_rank() ? extent_or_unknown(x[1]) : -1,
+      w.has_rank() ? extent_or_unknown(w[1]) : -1, w.has_rank() ? extent_or_unknown(w[0]) : -1));
   const auto kernel = known_kernel(context.node, w);
   if (!x.has_rank() && !w.has_rank()) return ir::Shape();
   std::vector<ir::Dim> dims(x.has_rank() ? x.rank() : w.rank());

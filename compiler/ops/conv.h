@@ -172,7 +172,8 @@ Status reference_conv(const EvaluateContext& context, const ConvAttributes& conv
     const int64_t first_channel = m / out_per_group * in_per_group;
     std::fill(sums.begin(), sums.end(), Acc());
     for (int64_t c = 0; c < in_per_group; ++c) {
-      const int64_t x_at = (nm / conv.out_channels * conv.in_channels + first_channel + c) * in_plane;
+      const int64_t x_at =
+          (nm / conv.out_channels * conv.in_channels + first_channel + c) * in_plane;
       for (int64_t k = 0; k < taps.count(); ++k) {
         const Acc w = load_w((m * in_per_group + c) * taps.count() + k, m);
         rows.visit(taps.at(k), [&](int64_t out, int64_t in, int64_t count) {

@@ -42,8 +42,7 @@ Result<Term> parse_term(std::string_view text) {
       term.ellipsis = true;
       i += 2;
     } else {
-      return malformed("attribute equation: unexpected character at position ", i,
-                       " of a term");
+      return malformed("attribute equation: unexpected character at position ", i, " of a term");
     }
   }
   return term;
@@ -108,8 +107,8 @@ Result<Equation> parse_equation(std::string text, const std::vector<size_t>& ran
     for (Label label : out.operands.back()) ++uses[label];
   }
   if (arrow != std::string::npos) {
-    OCTET_ASSIGN(out.output, explicit_output(std::string_view(text).substr(arrow + 2),
-                                             ellipsis_rank, uses));
+    OCTET_ASSIGN(out.output,
+                 explicit_output(std::string_view(text).substr(arrow + 2), ellipsis_rank, uses));
     return out;
   }
   for (size_t i = ellipsis_rank; i-- > 0;) out.output.push_back(kEllipsis + static_cast<Label>(i));
@@ -205,10 +204,10 @@ bool advance(const Loops& loops, size_t first, size_t last, std::vector<int64_t>
 template <typename T>
 Result<Tensors> einsum_of(const EvaluateContext& context, const Loops& loops) {
   using Acc = std::conditional_t<std::is_floating_point_v<T>, double, Wrapping<T>>;
-  OCTET_ASSIGN(Tensor y,
-               context.allocate(context.input(0).dtype(),
-                                {loops.extents.begin(),
-                                 loops.extents.begin() + static_cast<std::ptrdiff_t>(loops.outer)}));
+  OCTET_ASSIGN(Tensor y, context.allocate(
+                             context.input(0).dtype(),
+                             {loops.extents.begin(),
+                              loops.extents.begin() + static_cast<std::ptrdiff_t>(loops.outer)}));
   if (*checked_product(loops.extents) == 0) return one_tensor(std::move(y));
   const size_t operands = loops.strides.size();
   std::vector<const T*> data;

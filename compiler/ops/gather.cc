@@ -186,8 +186,8 @@ Result<Tensors> evaluate_gather_nd(const EvaluateContext& context) {
       OCTET_ASSIGN(const int64_t index, reader.at(t * depth + d, x.shape()[axis]));
       at += index * strides[axis];
     }
-    std::memcpy(writable_bytes(y) + t * row,
-                x.bytes().data() + at * static_cast<int64_t>(width), static_cast<size_t>(row));
+    std::memcpy(writable_bytes(y) + t * row, x.bytes().data() + at * static_cast<int64_t>(width),
+                static_cast<size_t>(row));
   }
   return one_tensor(std::move(y));
 }

@@ -27,13 +27,19 @@ struct GridSampleAttributes {
   static Result<GridSampleAttributes> from(const ir::Node& node) {
     GridSampleAttributes out;
     const std::string mode = ir::string_attribute(node, "mode", "linear");
-    if (mode == "nearest") out.interpolation = Interpolation::kNearest;
-    else if (mode == "cubic" || mode == "bicubic") out.interpolation = Interpolation::kCubic;
-    else if (mode != "linear" && mode != "bilinear") return malformed("attribute mode: unknown");
+    if (mode == "nearest")
+      out.interpolation = Interpolation::kNearest;
+    else if (mode == "cubic" || mode == "bicubic")
+      out.interpolation = Interpolation::kCubic;
+    else if (mode != "linear" && mode != "bilinear")
+      return malformed("attribute mode: unknown");
     const std::string padding = ir::string_attribute(node, "padding_mode", "zeros");
-    if (padding == "border") out.padding = Padding::kBorder;
-    else if (padding == "reflection") out.padding = Padding::kReflection;
-    else if (padding != "zeros") return malformed("attribute padding_mode: unknown");
+    if (padding == "border")
+      out.padding = Padding::kBorder;
+    else if (padding == "reflection")
+      out.padding = Padding::kReflection;
+    else if (padding != "zeros")
+      return malformed("attribute padding_mode: unknown");
     out.align_corners = ir::int_attribute(node, "align_corners", 0) != 0;
     return out;
   }

@@ -21,8 +21,7 @@ struct Rows {
 Result<Rows> rows_of(const EvaluateContext& context) {
   const Tensor& x = context.input(0);
   Rows out;
-  OCTET_ASSIGN(out.axis,
-               normalize_axis(ir::int_attribute(context.node, "axis", -1), x.rank()));
+  OCTET_ASSIGN(out.axis, normalize_axis(ir::int_attribute(context.node, "axis", -1), x.rank()));
   out.reduced = x.shape();
   for (size_t a = static_cast<size_t>(out.axis); a < x.rank(); ++a) out.reduced[a] = 1;
   out.rows = checked_product(out.reduced).value_or(0);
@@ -223,9 +222,8 @@ Result<Tensors> evaluate_mvn(const EvaluateContext& context) {
     const auto plan = make_broadcast_plan<1>(x.shape(), {groups});
     const auto from = x.data<T>();
     const auto to = y.mutable_data<T>();
-    for_each_in_group(plan, [&](size_t i, size_t g) {
-      means[g] += static_cast<double>(from[i]) * share;
-    });
+    for_each_in_group(
+        plan, [&](size_t i, size_t g) { means[g] += static_cast<double>(from[i]) * share; });
     for_each_in_group(plan, [&](size_t i, size_t g) {
       const double d = static_cast<double>(from[i]) - means[g];
       variances[g] += d * d * share;

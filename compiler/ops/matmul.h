@@ -12,8 +12,8 @@
 
 namespace octet::ops {
 
-// numpy.matmul of two known shapes (onnx MatMul): stacks of [m, k] and [k, n] matrices, stacked axes
-// broadcast; a vector operand becomes a matrix whose extra axis is dropped from the output.
+// numpy.matmul of two known shapes (onnx MatMul): stacks of [m, k] and [k, n] matrices, stacked
+// axes broadcast; a vector operand becomes a matrix whose extra axis is dropped from the output.
 struct MatMulShape {
   int64_t m = 1;
   int64_t k = 1;
@@ -21,7 +21,7 @@ struct MatMulShape {
   std::vector<int64_t> batch;    // broadcast stacked axes
   std::vector<int64_t> batch_a;  // stacked axes of the operands
   std::vector<int64_t> batch_b;
-  std::vector<int64_t> output;   // shape of the output
+  std::vector<int64_t> output;  // shape of the output
 
   static Result<MatMulShape> from(std::span<const int64_t> a, std::span<const int64_t> b);
 };

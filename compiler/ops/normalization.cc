@@ -1,10 +1,11 @@
 // Normalizations over channels: BatchNormalization, InstanceNormalization, GroupNormalization, LRN.
 // Sums and arithmetic in double, rounded once.
+#include "compiler/ops/normalization.h"
+
 #include <cmath>
 
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/infer_helpers.h"
-#include "compiler/ops/normalization.h"
 
 namespace octet::ops {
 
@@ -226,8 +227,8 @@ Result<Tensors> evaluate_lrn(const EvaluateContext& context) {
       T* to = y.mutable_data<T>().data() + nc * planes.size;
       for (int64_t i = 0; i < planes.size; ++i) {
         const double base = bias + alpha / static_cast<double>(size) * sums[static_cast<size_t>(i)];
-        to[i] = static_cast<T>(static_cast<double>(sample[c * planes.size + i]) /
-                               std::pow(base, beta));
+        to[i] =
+            static_cast<T>(static_cast<double>(sample[c * planes.size + i]) / std::pow(base, beta));
       }
     }
     return one_tensor(std::move(y));

@@ -52,14 +52,18 @@ Result<Tensors> through_bytes(const EvaluateContext& context, EvaluateFunction e
   Tensors wide(context.inputs.size());
   std::vector<const Tensor*> inputs(context.inputs.begin(), context.inputs.end());
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] == nullptr || !is_packed(inputs[i]->dtype())) continue;
-    if (inputs[i]->dtype() != narrow) return unsupported_dtype(context, inputs[i]->dtype());
+    if (inputs[i] == nullptr) continue;
+    const DType dtype = inputs[i]->dtype();
+    if (dtype == DType::kUint8 || (is_packed(dtype) && dtype != narrow)) {
+      return malformed("input ", i, ": ", numerics::dtype_name(dtype), " where input 0 is ",
+                       numerics::dtype_name(narrow));
+    }
+    if (!is_packed(dtype)) continue;
     OCTET_ASSIGN(wide[i], unpacked(context, *inputs[i]));
     temporaries.adopt(wide[i]);
     inputs[i] = &wide[i];
   }
-  OCTET_ASSIGN(Tensors outputs,
-               evaluate({context.node, context.opset, inputs, context.budget}));
+  OCTET_ASSIGN(Tensors outputs, evaluate({context.node, context.opset, inputs, context.budget}));
   for (Tensor& output : outputs) {
     if (output.dtype() != DType::kUint8) continue;
     temporaries.adopt(output);

@@ -3,138 +3,38 @@
 #include <cmath>
 #include <limits>
 
-#include "compiler/ops/broadcast.h"
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/infer_helpers.h"
-#include "compiler/ops/window.h"
+#include "compiler/ops/pool_windows.h"
 
 namespace octet::ops {
 namespace {
 
-// The part of one window that lies in the input, along one axis.
-struct Reach {
-  int64_t start = 0;    // first index read
-  int64_t count = 0;    // taps inside the input
-  int64_t counted = 0;  // taps inside the padded input
-};
-
-std::vector<Reach> reaches(const WindowAxis& axis) {
-  std::vector<Reach> out;
-  for (int64_t o = 0; o < axis.output; ++o) {
-    const int64_t start = o * axis.stride - axis.pad_begin;
-    const int64_t d = axis.dilation;
-    const int64_t skipped = start < 0 ? (-start + d - 1) / d : 0;
-    const int64_t inside =
-        start < axis.input ? std::min(axis.kernel, (axis.input - 1 - start) / d + 1) : 0;
-    const int64_t padded = axis.input + axis.pad_end;
-    const int64_t counted =
-        start < padded ? std::min(axis.kernel, (padded - 1 - start) / d + 1) : 0;
-    out.push_back({start + skipped * d, std::max<int64_t>(0, inside - skipped), counted});
-  }
-  return out;
-}
-
-// Walks all windows of one [spatial...] plane. `Visitor` has begin(), add(value, offset in the
-// plane) and end(output offset in the plane, counted taps).
-class Windows {
- public:
-  explicit Windows(const PoolAttributes& pool) {
-    std::vector<int64_t> extents;
-    for (const WindowAxis& axis : pool.axes) {
-      extents.push_back(axis.input);
-      reaches_.push_back(reaches(axis));
-      dilations_.push_back(axis.dilation);
-    }
-    strides_ = row_major_strides(extents);
-  }
-
-  template <typename T, typename Visitor>
-  void visit(const T* plane, Visitor& visitor) const {
-    const size_t rank = reaches_.size();
-    std::vector<size_t> index(rank, 0);
-    std::vector<Reach> window(rank);
-    std::vector<int64_t> tap(rank);
-    for (int64_t out = 0;; ++out) {
-      int64_t counted = 1;
-      for (size_t a = 0; a < rank; ++a) {
-        window[a] = reaches_[a][index[a]];
-        counted *= window[a].counted;
-      }
-      visitor.begin();
-      add_window(plane, window, tap, visitor);
-      visitor.end(out, counted);
-      size_t axis = rank;
-      for (;;) {
-        if (axis == 0) return;
-        --axis;
-        if (++index[axis] < reaches_[axis].size()) break;
-        index[axis] = 0;
-      }
-    }
-  }
-
- private:
-  template <typename T, typename Visitor>
-  void add_window(const T* plane, const std::vector<Reach>& window, std::vector<int64_t>& tap,
-                  Visitor& visitor) const {
-    const size_t last = window.size() - 1;
-    int64_t at = 0;
-    for (size_t a = 0; a <= last; ++a) {
-      if (window[a].count == 0) return;
-      at += window[a].start * strides_[a];
-      tap[a] = 0;
-    }
-    for (;;) {
-      for (int64_t k = 0; k < window[last].count; ++k) {
-        visitor.add(plane[at + k * dilations_[last]], at + k * dilations_[last]);
-      }
-      size_t axis = last;
-      for (;;) {
-        if (axis == 0) return;
-        --axis;
-        at += dilations_[axis] * strides_[axis];
-        if (++tap[axis] < window[axis].count) break;
-        at -= dilations_[axis] * strides_[axis] * window[axis].count;
-        tap[axis] = 0;
-      }
-    }
-  }
-
-  std::vector<std::vector<Reach>> reaches_;
-  std::vector<int64_t> dilations_;
-  std::vector<int64_t> strides_;
-};
-
-int64_t plane_size(const PoolAttributes& pool, int64_t WindowAxis::*extent) {
-  int64_t size = 1;
-  for (const WindowAxis& axis : pool.axes) size *= axis.*extent;
-  return size;
-}
-
 template <typename T>
 struct MaxVisitor {
   const PoolAttributes& pool;
-  T* values;          // of the current plane
-  int64_t* indices;   // null when not wanted
-  int64_t plane_at;   // offset of the current plane in the input
+  T* values;         // of the current plane
+  int64_t* indices;  // null when not wanted
+  int64_t plane_at;  // offset of the current plane in the input
   T best = T();
   int64_t best_at = 0;
 
-  // NaN never wins; a window that holds nothing but padding gives the lowest value.
+  // A NaN gives way to any number; a window with nothing but padding gives the lowest value.
   void begin() {
     best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                                 : std::numeric_limits<T>::lowest();
     best_at = -1;
   }
   void add(T value, int64_t at) {
-    if (value > best || best_at < 0) {
+    if (value > best || best_at < 0 || best != best) {
       best = value;
       best_at = at;
     }
   }
   void end(int64_t out, int64_t) {
     values[out] = best;
-    if (indices != nullptr) indices[out] = plane_at + in_storage_order(std::max<int64_t>(0, best_at));
+    if (indices != nullptr)
+      indices[out] = plane_at + in_storage_order(std::max<int64_t>(0, best_at));
   }
   int64_t in_storage_order(int64_t at) const {
     if (pool.index_order == PoolAttributes::IndexOrder::kRowMajor) return at;
@@ -188,7 +88,6 @@ struct LpVisitor {
                                                : std::pow(sum, 1.0 / static_cast<double>(pool.p)));
   }
 };
-
 
 template <typename T>
 Result<Tensors> max_pool(const EvaluateContext& context, const PoolAttributes& pool) {
@@ -253,8 +152,8 @@ Result<PoolAttributes> global_attributes(const ir::Node& node, const ir::Tensor&
 
 Result<Tensors> of_rank(Result<Tensors> outputs, size_t rank) {
   if (!outputs.ok() || rank != 2) return outputs;
-  outputs.value()[0] = outputs.value()[0].reshaped(
-      {outputs.value()[0].shape()[0], outputs.value()[0].shape()[1]});
+  outputs.value()[0] =
+      outputs.value()[0].reshaped({outputs.value()[0].shape()[0], outputs.value()[0].shape()[1]});
   return outputs;
 }
 
@@ -269,11 +168,16 @@ Result<Tensors> evaluate_max(const EvaluateContext& context) {
                                               : PoolAttributes::from(context.node, x.shape()));
   const size_t rank = x.rank();
   switch (x.dtype()) {
-    case DType::kFloat32: return of_rank(max_pool<float>(context, pool), rank);
-    case DType::kFloat64: return of_rank(max_pool<double>(context, pool), rank);
-    case DType::kInt8: return of_rank(max_pool<int8_t>(context, pool), rank);
-    case DType::kUint8: return of_rank(max_pool<uint8_t>(context, pool), rank);
-    default: return unsupported_dtype(context, x.dtype());
+    case DType::kFloat32:
+      return of_rank(max_pool<float>(context, pool), rank);
+    case DType::kFloat64:
+      return of_rank(max_pool<double>(context, pool), rank);
+    case DType::kInt8:
+      return of_rank(max_pool<int8_t>(context, pool), rank);
+    case DType::kUint8:
+      return of_rank(max_pool<uint8_t>(context, pool), rank);
+    default:
+      return unsupported_dtype(context, x.dtype());
   }
 }
 

@@ -49,8 +49,8 @@ Result<std::vector<int64_t>> target_shape(const ir::Node& node, const std::vecto
     return malformed("input 1: -1 cannot be told beside an extent of 0");
   }
   if (!known || open || *known != count) {
-    return malformed("input 1: shape ", ir::Shape::of(target).to_string(), " does not hold ",
-                     count, " elements");
+    return malformed("input 1: shape ", ir::Shape::of(target).to_string(), " does not hold ", count,
+                     " elements");
   }
   return target;
 }
@@ -203,7 +203,8 @@ Result<Tensors> evaluate_flatten(const EvaluateContext& context) {
 
 // Shape arithmetic of Squeeze and Unsqueeze on any kind of extent.
 template <typename Extent>
-std::vector<Extent> without_axes(const std::vector<Extent>& dims, const std::vector<int64_t>& axes) {
+std::vector<Extent> without_axes(const std::vector<Extent>& dims,
+                                 const std::vector<int64_t>& axes) {
   std::vector<Extent> out;
   for (size_t a = 0; a < dims.size(); ++a) {
     if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(a)) == axes.end()) {
@@ -264,8 +265,7 @@ Result<Tensors> evaluate_squeeze(const EvaluateContext& context) {
   }
   for (int64_t a : dropped) {
     if (x[static_cast<size_t>(a)] != 1) {
-      return malformed("axis ", a, " of extent ", x[static_cast<size_t>(a)],
-                       " cannot be squeezed");
+      return malformed("axis ", a, " of extent ", x[static_cast<size_t>(a)], " cannot be squeezed");
     }
   }
   return reshaped(context, without_axes(x, dropped));

@@ -76,8 +76,8 @@ Result<Facts> infer_resize(const InferContext& context) {
   const Tensor* constant = at.scales != 0 ? context.constant(at.scales) : nullptr;
   std::vector<float> scales =
       constant != nullptr ? floats_of(*constant) : ir::floats_attribute(context.node, "scales");
-  const auto sizes = at.sizes != 0 && scales.empty() ? maybe_numbers(context, at.sizes)
-                                                     : std::nullopt;
+  const auto sizes =
+      at.sizes != 0 && scales.empty() ? maybe_numbers(context, at.sizes) : std::nullopt;
   const bool sized = sizes && !sizes->empty();
   if (sized) OCTET_TRY(check_sizes(*sizes, axes.size()));
   if (!scales.empty()) OCTET_TRY(check_scales(scales, axes.size()));

@@ -54,11 +54,16 @@ constexpr std::array<std::pair<std::string_view, AspectPolicy>, 3> kPolicies = {
 // below it.
 double nearest_index(NearestMode mode, float x, float scale) {
   switch (mode) {
-    case NearestMode::kRoundPreferFloor: return std::ceil(static_cast<double>(x) - 0.5);
-    case NearestMode::kRoundPreferCeil: return std::floor(static_cast<double>(x) + 0.5);
-    case NearestMode::kFloor: return std::floor(static_cast<double>(x));
-    case NearestMode::kCeil: return std::ceil(static_cast<double>(x));
-    case NearestMode::kSimple: break;
+    case NearestMode::kRoundPreferFloor:
+      return std::ceil(static_cast<double>(x) - 0.5);
+    case NearestMode::kRoundPreferCeil:
+      return std::floor(static_cast<double>(x) + 0.5);
+    case NearestMode::kFloor:
+      return std::floor(static_cast<double>(x));
+    case NearestMode::kCeil:
+      return std::ceil(static_cast<double>(x));
+    case NearestMode::kSimple:
+      break;
   }
   return scale < 1.0F ? std::ceil(static_cast<double>(x)) : std::trunc(static_cast<double>(x));
 }
@@ -91,7 +96,8 @@ float raw_coordinate(const ResizeAttributes& attributes, const ResizeAxis& axis,
   const auto input = static_cast<float>(axis.input);
   const auto output = static_cast<float>(axis.output);
   switch (attributes.coordinates) {
-    case CoordinateMode::kHalfPixel: return (at + 0.5F) / axis.scale - 0.5F;
+    case CoordinateMode::kHalfPixel:
+      return (at + 0.5F) / axis.scale - 0.5F;
     case CoordinateMode::kHalfPixelSymmetric: {
       const float adjustment = output / (axis.scale * input);
       const float offset = input / 2.0F * (1.0F - adjustment);
@@ -101,9 +107,12 @@ float raw_coordinate(const ResizeAttributes& attributes, const ResizeAxis& axis,
       return axis.output > 1 ? (at + 0.5F) / axis.scale - 0.5F : 0.0F;
     case CoordinateMode::kAlignCorners:
       return axis.output > 1 ? at * (input - 1.0F) / (output - 1.0F) : 0.0F;
-    case CoordinateMode::kAsymmetric: return at / axis.scale;
-    case CoordinateMode::kTfHalfPixelForNn: return (at + 0.5F) / axis.scale;
-    case CoordinateMode::kTfCropAndResize: break;
+    case CoordinateMode::kAsymmetric:
+      return at / axis.scale;
+    case CoordinateMode::kTfHalfPixelForNn:
+      return (at + 0.5F) / axis.scale;
+    case CoordinateMode::kTfCropAndResize:
+      break;
   }
   if (axis.output <= 1) return 0.5F * (axis.roi_start + axis.roi_end) * (input - 1.0F);
   return axis.roi_start * (input - 1.0F) +

@@ -169,10 +169,9 @@ Result<Tensors> evaluate_scatter_nd(const EvaluateContext& context) {
   });
 }
 
-OpSchema scatter_schema(std::string_view name, int64_t since, int64_t until) {
+OpSchema scatter_schema(std::string_view name, int64_t since) {
   return {.name = name,
           .since = since,
-          .until = until,
           .roles = {Role::kData, Role::kIndex, Role::kData},
           .required = 3,
           .max_inputs = 3,
@@ -183,11 +182,16 @@ OpSchema scatter_schema(std::string_view name, int64_t since, int64_t until) {
 
 }  // namespace
 
-OpSchema Scatter_schema() { return scatter_schema("Scatter", 9, 10); }
-OpSchema ScatterElements_schema() { return scatter_schema("ScatterElements", 11, 23); }
+OpSchema Scatter_schema() {
+  OpSchema schema = scatter_schema("Scatter", 9);
+  schema.until = 10;
+  return schema;
+}
+
+OpSchema ScatterElements_schema() { return scatter_schema("ScatterElements", 11); }
 
 OpSchema ScatterND_schema() {
-  OpSchema schema = scatter_schema("ScatterND", 11, 23);
+  OpSchema schema = scatter_schema("ScatterND", 11);
   schema.infer = infer_scatter_nd;
   schema.evaluate = evaluate_scatter_nd;
   return schema;

@@ -75,8 +75,8 @@ Result<Facts> infer_compress(const InferContext& context) {
 Result<Tensors> evaluate_compress(const EvaluateContext& context) {
   OCTET_TRY(require_dtype(context, 1, DType::kBool));
   const bool flat = !ir::has_attribute(context.node, "axis");
-  const Tensor x = flat ? context.input(0).reshaped({context.input(0).element_count()})
-                        : context.input(0);
+  const Tensor x =
+      flat ? context.input(0).reshaped({context.input(0).element_count()}) : context.input(0);
   OCTET_ASSIGN(const size_t width, element_width(x.dtype()));
   OCTET_ASSIGN(const int64_t signed_axis,
                normalize_axis(ir::int_attribute(context.node, "axis", 0), x.rank()));
@@ -113,8 +113,8 @@ Result<Facts> infer_one_hot(const InferContext& context) {
   const DType dtype = context.type(2).storage;
   OCTET_TRY(require_rank(context, 2, 1));
   if (!indices.has_rank()) return one_fact(dtype, ir::Shape());
-  OCTET_ASSIGN(const int64_t axis, normalize_axis(ir::int_attribute(context.node, "axis", -1),
-                                                  indices.rank() + 1));
+  OCTET_ASSIGN(const int64_t axis,
+               normalize_axis(ir::int_attribute(context.node, "axis", -1), indices.rank() + 1));
   const auto depth = known_numbers(context, 1);
   std::vector<ir::Dim> dims = indices.dims();
   ir::Dim extent;
@@ -146,8 +146,8 @@ Result<Tensors> evaluate_one_hot(const EvaluateContext& context) {
   OCTET_ASSIGN(const size_t width, element_width(values.dtype()));
   OCTET_TRY(element_width(indices.dtype()));
   OCTET_ASSIGN(const int64_t depth, depth_of(context));
-  OCTET_ASSIGN(const int64_t axis, normalize_axis(ir::int_attribute(context.node, "axis", -1),
-                                                  indices.rank() + 1));
+  OCTET_ASSIGN(const int64_t axis,
+               normalize_axis(ir::int_attribute(context.node, "axis", -1), indices.rank() + 1));
   std::vector<int64_t> shape = indices.shape();
   shape.insert(shape.begin() + axis, depth);
   OCTET_ASSIGN(Tensor y, context.allocate(values.dtype(), shape));

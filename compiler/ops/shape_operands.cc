@@ -65,8 +65,8 @@ Result<std::vector<int64_t>> numbers_of(const EvaluateContext& context, size_t o
   const Tensor& tensor = context.input(operand);
   if (!numerics::is_integer(tensor.dtype()) || tensor.rank() > 1 ||
       tensor.element_count() > kMaxElements) {
-    return malformed("input ", operand, ": ", tensor.type().to_string(), " where a list of at most ",
-                     kMaxElements, " integers is needed");
+    return malformed("input ", operand, ": ", tensor.type().to_string(),
+                     " where a list of at most ", kMaxElements, " integers is needed");
   }
   return tensor.to_int64s();
 }

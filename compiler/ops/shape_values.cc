@@ -45,8 +45,8 @@ Result<Facts> infer_shape(const InferContext& context) {
 Result<Tensors> evaluate_shape(const EvaluateContext& context) {
   const std::vector<int64_t>& x = context.input(0).shape();
   const AxisRange range = shape_range(context.node, context.opset, x.size());
-  OCTET_ASSIGN(Tensor y, context.allocate(DType::kInt64,
-                                          {static_cast<int64_t>(range.last - range.first)}));
+  OCTET_ASSIGN(Tensor y,
+               context.allocate(DType::kInt64, {static_cast<int64_t>(range.last - range.first)}));
   std::copy(x.begin() + static_cast<std::ptrdiff_t>(range.first),
             x.begin() + static_cast<std::ptrdiff_t>(range.last), y.mutable_data<int64_t>().begin());
   return one_tensor(std::move(y));
@@ -175,7 +175,8 @@ Result<int64_t> range_count(int64_t start, int64_t limit, int64_t delta) {
   if (upwards ? limit <= start : limit >= start) return int64_t{0};
   const auto low = static_cast<uint64_t>(upwards ? start : limit);
   const auto high = static_cast<uint64_t>(upwards ? limit : start);
-  const uint64_t step = upwards ? static_cast<uint64_t>(delta) : uint64_t{0} - static_cast<uint64_t>(delta);
+  const uint64_t step =
+      upwards ? static_cast<uint64_t>(delta) : uint64_t{0} - static_cast<uint64_t>(delta);
   const uint64_t count = (high - low - 1) / step + 1;
   if (count > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
     return resource_limit("a range of ", count, " numbers");
@@ -279,9 +280,7 @@ OpSchema Shape_schema() {
   return {.name = "Shape", .infer = infer_shape, .evaluate = evaluate_shape};
 }
 
-OpSchema Size_schema() {
-  return {.name = "Size", .infer = infer_size, .evaluate = evaluate_size};
-}
+OpSchema Size_schema() { return {.name = "Size", .infer = infer_size, .evaluate = evaluate_size}; }
 
 OpSchema Constant_schema() {
   return {.name = "Constant",

@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-
 namespace octet::ops {
 namespace {
 
@@ -117,11 +116,16 @@ void copy_strided(const StridedCopy& copy, size_t width, const std::byte* from, 
   from += copy.from_offset * bytes;
   to += copy.to_offset * bytes;
   switch (width) {
-    case 1: return copy_loops<1>(loops, from, to);
-    case 2: return copy_loops<2>(loops, from, to);
-    case 4: return copy_loops<4>(loops, from, to);
-    case 8: return copy_loops<8>(loops, from, to);
-    default: return copy_loops<16>(loops, from, to);
+    case 1:
+      return copy_loops<1>(loops, from, to);
+    case 2:
+      return copy_loops<2>(loops, from, to);
+    case 4:
+      return copy_loops<4>(loops, from, to);
+    case 8:
+      return copy_loops<8>(loops, from, to);
+    default:
+      return copy_loops<16>(loops, from, to);
   }
 }
 
@@ -135,11 +139,16 @@ void copy_mapped(std::span<const std::vector<int64_t>> axes, size_t width, const
     if (axis.empty()) return;
   }
   switch (width) {
-    case 1: return map_axes<1>(axes, from, to);
-    case 2: return map_axes<2>(axes, from, to);
-    case 4: return map_axes<4>(axes, from, to);
-    case 8: return map_axes<8>(axes, from, to);
-    default: return map_axes<16>(axes, from, to);
+    case 1:
+      return map_axes<1>(axes, from, to);
+    case 2:
+      return map_axes<2>(axes, from, to);
+    case 4:
+      return map_axes<4>(axes, from, to);
+    case 8:
+      return map_axes<8>(axes, from, to);
+    default:
+      return map_axes<16>(axes, from, to);
   }
 }
 

@@ -119,9 +119,8 @@ Result<Facts> infer_space_to_depth(const InferContext& context) {
   if (!x.has_rank()) return Facts{passed_through(context, unknown_shape(4))};
   OCTET_TRY(require_divisible(x[2], block, 2));
   OCTET_TRY(require_divisible(x[3], block, 3));
-  return Facts{passed_through(
-      context, ir::Shape({x[0], dim_product(x[1], ir::Dim(block * block)), divided(x[2], block),
-                          divided(x[3], block)}))};
+  return Facts{passed_through(context, ir::Shape({x[0], dim_product(x[1], ir::Dim(block * block)),
+                                                  divided(x[2], block), divided(x[3], block)}))};
 }
 
 Status require_rank_4(const Tensor& x) {
@@ -179,8 +178,7 @@ Result<Facts> infer_expand(const InferContext& context) {
     if (number && *number < 0) return malformed("input 1: ", *number, " on axis ", a);
     wanted.push_back(elements ? (*elements)[a] : ir::Dim());
   }
-  OCTET_ASSIGN(ir::Shape shape,
-               broadcast_shapes(context.shape(0), ir::Shape(std::move(wanted))));
+  OCTET_ASSIGN(ir::Shape shape, broadcast_shapes(context.shape(0), ir::Shape(std::move(wanted))));
   Facts out = {passed_through(context, std::move(shape))};
   const auto source = context.elements(0);
   const ir::Shape& y = out[0].type.shape;

@@ -126,8 +126,7 @@ Result<WindowAxis> resolve_window(const WindowAttributes& attributes, size_t axi
   const int64_t extent = attributes.kernel_extent(axis);
   if (is_same(attributes.auto_pad)) {
     out.output = (input + out.stride - 1) / out.stride;
-    const int64_t total =
-        std::max<int64_t>(0, (out.output - 1) * out.stride + extent - input);
+    const int64_t total = std::max<int64_t>(0, (out.output - 1) * out.stride + extent - input);
     out.pad_begin = attributes.auto_pad == AutoPad::kSameUpper ? total / 2 : total - total / 2;
     out.pad_end = total - out.pad_begin;
     return out;
@@ -135,8 +134,7 @@ Result<WindowAxis> resolve_window(const WindowAttributes& attributes, size_t axi
   const int64_t room = input + out.pad_begin + out.pad_end - extent;
   if (room < 0) {
     return malformed("spatial axis ", axis, ": a window of ", extent,
-                     " is larger than the padded input of ",
-                     input + out.pad_begin + out.pad_end);
+                     " is larger than the padded input of ", input + out.pad_begin + out.pad_end);
   }
   out.output = room / out.stride + 1;
   if (attributes.rounding == Rounding::kCeil) {
@@ -176,9 +174,9 @@ Result<ir::Dim> window_output(const WindowAttributes& attributes, size_t axis,
     OCTET_ASSIGN(const WindowAxis resolved, resolve_window(attributes, axis, input.extent()));
     return ir::Dim(resolved.output);
   }
-  const bool keeps = is_same(attributes.auto_pad) ||
-                     attributes.pads_begin[axis] + attributes.pads_end[axis] ==
-                         attributes.kernel_extent(axis) - 1;
+  const bool keeps =
+      is_same(attributes.auto_pad) ||
+      attributes.pads_begin[axis] + attributes.pads_end[axis] == attributes.kernel_extent(axis) - 1;
   return attributes.strides[axis] == 1 && keeps ? input : ir::Dim();
 }
 
@@ -201,10 +199,10 @@ Status check_conv_channels(int64_t group, int64_t in_channels, int64_t weight_in
     return malformed("input 1: ", out_channels, " output channels do not divide into ", group,
                      " groups");
   }
-  if (in_channels >= 0 && weight_in_per_group >= 0 &&
-      in_channels / group != weight_in_per_group) {
-    return malformed("input 1: ", weight_in_per_group, " input channels per group where input 0 has ",
-                     in_channels, " channels in ", group, " groups");
+  if (in_channels >= 0 && weight_in_per_group >= 0 && in_channels / group != weight_in_per_group) {
+    return malformed("input 1: ", weight_in_per_group,
+                     " input channels per group where input 0 has ", in_channels, " channels in ",
+                     group, " groups");
   }
   return {};
 }

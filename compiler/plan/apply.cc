@@ -1,6 +1,7 @@
 #include "compiler/plan/apply.h"
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "compiler/base/names.h"
@@ -34,6 +35,7 @@ class Applier {
 
   Result<Patch> run() {
     for (NodeId id : graph_.order()) {
+      node_names_.insert(graph_.node(id).name);
       const ValueId output = graph_.node(id).output();
       if (output.valid()) node_of_.emplace(graph_.value(output).name, id);
     }
@@ -50,6 +52,13 @@ class Applier {
   }
 
  private:
+  // Runtimes refuse two nodes of one name.
+  std::string node_name(const std::string& base) {
+    std::string name = base;
+    for (int64_t i = 1; !node_names_.insert(name).second; ++i) name = cat(base, "_", i);
+    return name;
+  }
+
   Result<ValueId> find_value(const std::string& name) const {
     const ValueId id = graph_.find_value(name);
     if (!id.valid()) return usage_error("the plan names the value ", quote_name(name),
@@ -93,7 +102,7 @@ class Applier {
     spec.op_type = "DequantizeLinear";
     spec.inputs = {integers, params.scale, params.zero_point};
     spec.attributes = params.attributes;
-    spec.name = name + "_DequantizeLinear";
+    spec.name = node_name(name + "_DequantizeLinear");
     spec.origins = origins;
     return patch_.node(std::move(spec));
   }
@@ -194,7 +203,7 @@ class Applier {
     spec.op_type = "QuantizeLinear";
     spec.inputs = {id, params.scale, params.zero_point};
     spec.attributes = params.attributes;
-    spec.name = quantizer.value + "_QuantizeLinear";
+    spec.name = node_name(quantizer.value + "_QuantizeLinear");
     spec.origins = origins;
     OCTET_ASSIGN(const ValueId integers, patch_.node(std::move(spec)));
     std::vector<std::pair<NodeId, size_t>> readers;
@@ -233,6 +242,7 @@ class Applier {
   const QuantPlan& plan_;
   Patch patch_;
   std::map<std::string, NodeId> node_of_;                 // by first output
+  std::set<std::string> node_names_;
   std::map<Operand, std::vector<float>> weight_scales_;  // factors included
 };
 

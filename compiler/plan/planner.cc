@@ -235,6 +235,7 @@ class Planner {
       return id.valid() && graph_.value(id).type.storage == ir::DType::kFloat32;
     });
     if (!any_float) return "it does not work on float tensors";
+    if (is_constant_like(graph_, node.output())) return "it is part of a weight";
     return cat("backend ", spec_.name, " has no integer form of it");
   }
 

@@ -57,6 +57,8 @@ std::string DataFolder::path(const std::string& name) const {
 std::string DataFolder::put(const std::string& name, const std::string& bytes) const {
   const std::filesystem::path file = path(name);
   std::filesystem::create_directories(file.parent_path());
+  // Some file systems write a file that replaces its own contents to disk at once.
+  std::filesystem::remove(file);
   std::ofstream(file, std::ios::binary) << bytes;
   return file.string();
 }
@@ -94,7 +96,8 @@ std::string npz_bytes(const std::vector<std::pair<std::string, std::string>>& ar
     append(directory, 0x02014b50, 4);
     append(directory, 20, 2);
     directory += fields;
-    append(directory, 0, 2 + 2 + 2 + 4);
+    append(directory, 0, 6);
+    append(directory, 0, 4);
     append(directory, out.size(), 4);
     directory += name;
     append(out, 0x04034b50, 4);

@@ -10,6 +10,7 @@
 #include "compiler/onnx/import.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/apply.h"
+#include "compiler/plan/unit.h"
 #include "tools/octet/progress.h"
 #include "tools/octet/version.h"
 
@@ -63,7 +64,14 @@ PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
   const auto& order = canonical.order();
   for (size_t i = 0; i < order.size() && i < plan.remarks.size(); ++i) {
     const plan::Remark& remark = plan.remarks[i];
-    const ops::OpSchema* schema = ops::find_schema(canonical.node(order[i]));
+    const ir::Node& node = canonical.node(order[i]);
+    const ops::OpSchema* schema = ops::find_schema(node);
+    // Shape arithmetic and factors of weights are no candidates for integers.
+    const bool computes_float =
+        node.output().valid() &&
+        canonical.value(node.output()).type.storage == ir::DType::kFloat32 &&
+        !plan::is_constant_like(canonical, node.output());
+    if (schema != nullptr && !computes_float) continue;
     const bool linear = schema != nullptr && schema->weight_channel_axis != nullptr;
     const bool integer = remark.decision == plan::Decision::kInteger;
     ++out.nodes;

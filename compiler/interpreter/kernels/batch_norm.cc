@@ -15,18 +15,12 @@ OCTET_VECTORIZED void scale_plane(const float* x, float factor, float summand, f
   for (int64_t i = 0; i < count; ++i) y[i] = x[i] * factor + summand;
 }
 
-template <int64_t B>
+// `block` channels at each of `positions` positions.
 OCTET_VECTORIZED void scale_block(const float* x, const float* factors, const float* summands,
-                                  float* y, int64_t positions) {
-  float f[B];
-  float s[B];
-  for (int64_t l = 0; l < B; ++l) {
-    f[l] = factors[l];
-    s[l] = summands[l];
-  }
-  for (int64_t p = 0; p < positions; ++p) {
+                                  float* y, int64_t positions, int64_t block) {
+  for (int64_t p = 0; p < positions; ++p, x += block, y += block) {
 #pragma omp simd
-    for (int64_t l = 0; l < B; ++l) y[p * B + l] = x[p * B + l] * f[l] + s[l];
+    for (int64_t l = 0; l < block; ++l) y[l] = x[l] * factors[l] + summands[l];
   }
 }
 
@@ -53,10 +47,8 @@ class BatchNormKernel : public Kernel {
     float* y = e.output<float>();
     for (int64_t n = 0; n < planes_.batch; ++n) {
       for (int64_t c = 0; c < planes_.stored_channels; c += planes_.block) {
-        if (planes_.block == 16) {
-          scale_block<16>(x, factors + c, summands + c, y, planes_.positions);
-        } else if (planes_.block == 8) {
-          scale_block<8>(x, factors + c, summands + c, y, planes_.positions);
+        if (planes_.block > 1) {
+          scale_block(x, factors + c, summands + c, y, planes_.positions, planes_.block);
         } else {
           scale_plane(x, factors[c], summands[c], y, size);
         }
@@ -96,9 +88,9 @@ bool fits(const KernelRequest& request) {
 Result<KernelPtr> make_batch_norm(const KernelRequest& request) {
   if (!fits(request)) return KernelPtr();
   const Operand& x = request.input(0);
-  const int64_t block = x.layout.channel_block().value_or(1);
-  const Layout layout = block == 8 || block == 16 ? x.layout : Layout();
-  Planes planes{x.shape[0], x.shape[1], x.shape[1], 1, layout.is_plain() ? 1 : block};
+  const auto block = x.layout.channel_block();
+  const Layout layout = block ? x.layout : Layout();
+  Planes planes{x.shape[0], x.shape[1], x.shape[1], 1, block.value_or(1)};
   planes.stored_channels = (planes.channels + planes.block - 1) / planes.block * planes.block;
   for (size_t i = 2; i < x.shape.size(); ++i) planes.positions *= x.shape[i];
 

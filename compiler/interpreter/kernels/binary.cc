@@ -50,44 +50,56 @@ OCTET_VECTORIZED void vector_scalar(const float* a, const float* b, float* y, in
   for (int64_t i = 0; i < count; ++i) y[i] = F::of(a[i], fixed);
 }
 
-// y = f(x, v) for `blocks` blocks of B channels at `positions` positions each; v has one number per
-// channel.
+// Channel blocks: `blocks` of them, `positions` positions each, `block` channels at each position.
+struct Blocks {
+  int64_t blocks = 0;
+  int64_t positions = 0;
+  int64_t block = 0;
+};
+
 template <typename F, int64_t B>
-OCTET_VECTORIZED void blocked_channels(const float* x, const float* v, float* y, int64_t blocks,
-                                       int64_t positions) {
-  for (int64_t b = 0; b < blocks; ++b) {
+OCTET_INLINE void short_blocks(const float* x, const float* v, float* y, const Blocks& shape) {
+  for (int64_t b = 0; b < shape.blocks; ++b) {
     float lane[B];
     for (int64_t l = 0; l < B; ++l) lane[l] = v[b * B + l];
-    for (int64_t p = 0; p < positions; ++p) {
-      const int64_t at = (b * positions + p) * B;
+    for (int64_t p = 0; p < shape.positions; ++p) {
+      const int64_t at = (b * shape.positions + p) * B;
 #pragma omp simd
       for (int64_t l = 0; l < B; ++l) y[at + l] = F::of(x[at + l], lane[l]);
     }
   }
 }
 
+// y = f(x, v), where v has one number per channel.
+template <typename F>
+OCTET_VECTORIZED void blocked_channels(const float* x, const float* v, float* y,
+                                       const Blocks& shape) {
+  if (shape.block == 16) return short_blocks<F, 16>(x, v, y, shape);
+  if (shape.block == 8) return short_blocks<F, 8>(x, v, y, shape);
+  const int64_t n = shape.block;
+  for (int64_t b = 0; b < shape.blocks; ++b, v += n) {
+    for (int64_t p = 0; p < shape.positions; ++p, x += n, y += n) {
+#pragma omp simd
+      for (int64_t l = 0; l < n; ++l) y[l] = F::of(x[l], v[l]);
+    }
+  }
+}
+
 using RunLoop = void (*)(const float*, const float*, float*, int64_t);
-using ChannelLoop = void (*)(const float*, const float*, float*, int64_t, int64_t);
+using ChannelLoop = void (*)(const float*, const float*, float*, const Blocks&);
 
 struct Loops {
   RunLoop vector_vector;
   RunLoop vector_scalar;
   RunLoop scalar_vector;  // operands exchanged
-  ChannelLoop channels16;
-  ChannelLoop channels8;
-  ChannelLoop swapped_channels16;  // v is the first operand
-  ChannelLoop swapped_channels8;
+  ChannelLoop channels;
+  ChannelLoop swapped_channels;  // v is the first operand
 };
 
 template <typename F>
 constexpr Loops loops_of() {
-  return {vector_vector<F>,
-          vector_scalar<F>,
-          vector_scalar<Swapped<F>>,
-          blocked_channels<F, 16>,
-          blocked_channels<F, 8>,
-          blocked_channels<Swapped<F>, 16>,
-          blocked_channels<Swapped<F>, 8>};
+  return {vector_vector<F>, vector_scalar<F>, vector_scalar<Swapped<F>>, blocked_channels<F>,
+          blocked_channels<Swapped<F>>};
 }
 
 struct Function {
@@ -151,48 +163,40 @@ struct ChannelOperand {
   int64_t channel_stride = 0;
 };
 
-struct BlockedShape {
-  int64_t batch = 1;
-  int64_t channels = 1;
-  int64_t positions = 1;
-  int64_t block = 16;
-  int64_t blocks() const { return (channels + block - 1) / block; }
-};
-
 class ChannelKernel : public Kernel {
  public:
-  ChannelKernel(ChannelLoop loop, const BlockedShape& shape, const ChannelOperand& channel,
-                float padding)
-      : loop_(loop), shape_(shape), channel_(channel), padding_(padding) {
-    scratch_bytes = shape.blocks() * shape.block * static_cast<int64_t>(sizeof(float));
+  ChannelKernel(ChannelLoop loop, const Operand& x, const ChannelOperand& channel, float padding)
+      : loop_(loop), batch_(x.shape[0]), channels_(x.shape[1]), channel_(channel),
+        padding_(padding) {
+    shape_.block = *x.layout.channel_block();
+    shape_.blocks = (channels_ + shape_.block - 1) / shape_.block;
+    shape_.positions = 1;
+    for (size_t i = 2; i < x.shape.size(); ++i) shape_.positions *= x.shape[i];
+    scratch_bytes = shape_.blocks * shape_.block * static_cast<int64_t>(sizeof(float));
   }
   Status execute(const Execution& e) const override {
     const float* x = e.input<float>(1 - channel_.index);
     const float* v = e.input<float>(channel_.index);
     float* y = e.output<float>();
-    auto* lanes = reinterpret_cast<float*>(e.scratch);
-    const int64_t image = shape_.blocks() * shape_.block * shape_.positions;
-    for (int64_t n = 0; n < shape_.batch; ++n) {
+    auto* numbers = reinterpret_cast<float*>(e.scratch);
+    const int64_t stored = shape_.blocks * shape_.block;
+    for (int64_t n = 0; n < batch_; ++n) {
       const float* from = v + n * channel_.batch_stride;
-      for (int64_t c = 0; c < shape_.channels; ++c) lanes[c] = from[c * channel_.channel_stride];
-      std::fill(lanes + shape_.channels, lanes + shape_.blocks() * shape_.block, padding_);
-      loop_(x + n * image, lanes, y + n * image, shape_.blocks(), shape_.positions);
+      for (int64_t c = 0; c < channels_; ++c) numbers[c] = from[c * channel_.channel_stride];
+      std::fill(numbers + channels_, numbers + stored, padding_);
+      loop_(x + n * stored * shape_.positions, numbers, y + n * stored * shape_.positions, shape_);
     }
     return {};
   }
 
  private:
   ChannelLoop loop_;
-  BlockedShape shape_;
+  int64_t batch_;
+  int64_t channels_;
   ChannelOperand channel_;
   float padding_;
+  Blocks shape_;
 };
-
-BlockedShape blocked_shape(const Operand& x) {
-  BlockedShape out{x.shape[0], x.shape[1], 1, *x.layout.channel_block()};
-  for (size_t i = 2; i < x.shape.size(); ++i) out.positions *= x.shape[i];
-  return out;
-}
 
 std::optional<ChannelOperand> channel_operand(const Operand& x, const Operand& v, size_t index) {
   if (v.shape.size() > x.shape.size()) return std::nullopt;
@@ -208,18 +212,14 @@ std::optional<ChannelOperand> channel_operand(const Operand& x, const Operand& v
 KernelPtr make_channel_kernel(const KernelRequest& request, const Function& f) {
   for (size_t index : {1, 0}) {
     const Operand& x = request.input(1 - index);
-    const auto block = x.layout.channel_block();
-    if (!block || x.constant != nullptr || (*block != 8 && *block != 16)) continue;
+    if (!x.layout.channel_block() || x.constant != nullptr) continue;
     const auto channel = channel_operand(x, request.input(index), index);
     if (!channel || request.outputs[0].shape != x.shape) continue;
     const bool swapped = index == 0;
     const bool divides = f.op == "Div";
     if (x.layout.has_padding() && divides && swapped) continue;  // zero by zero
-    const Loops& l = f.loops;
-    const ChannelLoop loop = *block == 16 ? (swapped ? l.swapped_channels16 : l.channels16)
-                                          : (swapped ? l.swapped_channels8 : l.channels8);
-    auto kernel = std::make_unique<ChannelKernel>(loop, blocked_shape(x), *channel,
-                                                  divides ? 1.0F : 0.0F);
+    auto kernel = std::make_unique<ChannelKernel>(
+        swapped ? f.loops.swapped_channels : f.loops.channels, x, *channel, divides ? 1.0F : 0.0F);
     kernel->needs.assign(2, InputNeed::plain());
     kernel->needs[1 - index] = InputNeed::as_is();
     kernel->output_layouts = {x.layout};

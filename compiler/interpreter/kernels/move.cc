@@ -136,13 +136,27 @@ Joint plain_joint(const Operand& whole, const std::vector<Operand>& parts, size_
   return out;
 }
 
+bool can_block(const Operand& whole, size_t axis) {
+  const size_t rank = whole.shape.size();
+  return axis == 1 && rank >= 3 && rank <= 5 && whole.is_float();
+}
+
+// Along channels, which come last.
+Joint channels_last_joint(const Operand& whole, const std::vector<Operand>& parts) {
+  Joint out;
+  out.pieces.rows = whole.shape[0] * product(whole.shape, 2, whole.shape.size());
+  out.whole = channel_blocked(whole.shape, whole.shape[1]);
+  for (const Operand& part : parts) {
+    out.pieces.sizes.push_back(static_cast<size_t>(part.shape[1]) * sizeof(float));
+    out.parts.push_back(channel_blocked(part.shape, part.shape[1]));
+  }
+  return out;
+}
+
 // Along channels, in blocks of `block`: possible when every part but the last has whole blocks.
 std::optional<Joint> blocked_joint(const Operand& whole, const std::vector<Operand>& parts,
-                                   size_t axis, int64_t block) {
-  const size_t rank = whole.shape.size();
-  if (axis != 1 || rank < 3 || rank > 5 || !whole.is_float() || (block != 8 && block != 16)) {
-    return std::nullopt;
-  }
+                                   int64_t block) {
+  if (block != 8 && block != 16) return std::nullopt;
   Joint out;
   out.pieces.rows = whole.shape[0];
   out.whole = channel_blocked(whole.shape, block);
@@ -150,18 +164,30 @@ std::optional<Joint> blocked_joint(const Operand& whole, const std::vector<Opera
     const int64_t channels = parts[i].shape[1];
     if (channels % block != 0 && i + 1 < parts.size()) return std::nullopt;
     const int64_t stored = (channels + block - 1) / block * block;
-    const int64_t count = stored * product(whole.shape, 2, rank);
+    const int64_t count = stored * product(whole.shape, 2, whole.shape.size());
     out.pieces.sizes.push_back(static_cast<size_t>(count) * sizeof(float));
     out.parts.push_back(channel_blocked(parts[i].shape, block));
   }
   return out;
 }
 
-std::optional<int64_t> block_of(const std::vector<Operand>& operands) {
-  for (const Operand& operand : operands) {
-    if (operand.layout.channel_block()) return operand.layout.channel_block();
+// In the layout of `like`, an operand or the whole that is to be cut.
+Joint joint_of(const Operand& whole, const std::vector<Operand>& parts, size_t axis,
+               const Operand* like) {
+  if (like != nullptr && can_block(whole, axis)) {
+    const int64_t block = *like->layout.channel_block();
+    if (block == like->shape[1]) return channels_last_joint(whole, parts);
+    if (auto joint = blocked_joint(whole, parts, block)) return std::move(*joint);
   }
-  return std::nullopt;
+  return plain_joint(whole, parts, axis);
+}
+
+// The first operand in blocks of channels.
+const Operand* blocked_operand(const std::vector<Operand>& operands) {
+  for (const Operand& operand : operands) {
+    if (operand.layout.channel_block()) return &operand;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -214,10 +240,7 @@ Result<KernelPtr> make_concat(const KernelRequest& request) {
       return KernelPtr();
     }
   }
-  Joint joint = plain_joint(whole, request.inputs, *axis);
-  if (const auto block = block_of(request.inputs)) {
-    joint = blocked_joint(whole, request.inputs, *axis, *block).value_or(std::move(joint));
-  }
+  Joint joint = joint_of(whole, request.inputs, *axis, blocked_operand(request.inputs));
   auto kernel = std::make_unique<ConcatKernel>(std::move(joint.pieces));
   for (Layout& layout : joint.parts) kernel->needs.push_back(InputNeed::in(std::move(layout)));
   kernel->output_layouts = {std::move(joint.whole)};
@@ -234,10 +257,8 @@ Result<KernelPtr> make_split(const KernelRequest& request) {
     sum += part.shape[*axis];
   }
   if (sum != whole.shape[*axis]) return KernelPtr();
-  Joint joint = plain_joint(whole, request.outputs, *axis);
-  if (const auto block = whole.layout.channel_block()) {
-    joint = blocked_joint(whole, request.outputs, *axis, *block).value_or(std::move(joint));
-  }
+  const bool blocked = whole.layout.channel_block().has_value();
+  Joint joint = joint_of(whole, request.outputs, *axis, blocked ? &whole : nullptr);
   auto kernel = std::make_unique<SplitKernel>(std::move(joint.pieces));
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
   kernel->needs[0] = InputNeed::in(std::move(joint.whole));

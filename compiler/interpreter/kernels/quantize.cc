@@ -151,9 +151,8 @@ class FakeQuantizeKernel : public Kernel {
 
 // The layout to work in: the operand's when every element has the same scale.
 Layout layout_for(const Operand& x, const Parameters& p) {
-  const auto block = x.layout.channel_block();
   const bool any = p.layout.granularity == ir::Granularity::kPerTensor;
-  return any && (block == 8 || block == 16) ? x.layout : Layout();
+  return any && x.layout.channel_block() ? x.layout : Layout();
 }
 
 template <template <typename> typename KernelOf>

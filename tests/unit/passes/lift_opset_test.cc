@@ -184,6 +184,8 @@ TEST(LiftOpset, KeepsTheOldMeaningOfRoiAlignAndGridSample) {
   EXPECT_EQ(ir::string_attribute(roi.after.node(roi.after.order().back()),
                                  "coordinate_transformation_mode", ""),
             "output_half_pixel");
+  // Inference knows nothing of it; the file does.
+  EXPECT_EQ(roi.after.value(roi.after.find_value("y")).type.to_string(), "float32[1,1,1,1]");
   const PassCheck grid = lifted(
       "input %x: float32[1,1,4,4]\ninput %g: float32[1,2,2,2]\n"
       "%y: float32[1,1,2,2] = GridSample(%x, %g) {mode = \"bicubic\"}\noutput %y",

@@ -89,6 +89,12 @@ TEST(Predicates, BroadcastsIntoWithoutChangingTheShape) {
   EXPECT_FALSE(of_inputs("broadcasts_into(%a, %b)", "float32[1]", "float32[...]"));
 }
 
+TEST(Predicates, BeforeAnOpset) {
+  EXPECT_TRUE(of_attributes("before_opset($p, 19)", "p = 1"));  // the graphs here have 18
+  EXPECT_FALSE(of_attributes("before_opset($p, 18)", "p = 1"));
+  EXPECT_TRUE(of_attributes("before_opset($p, 18)", ""));
+}
+
 TEST(Predicates, Types) {
   EXPECT_TRUE(of_inputs("dtype(%a) = float32", "float32[1]", "int8[1]"));
   EXPECT_FALSE(of_inputs("dtype(%b) = float32", "float32[1]", "int8[1]"));

@@ -30,9 +30,8 @@ TEST(Conv, StridesAndDilationsInThreeDimensions) {
 
 TEST(Conv, Float16IsRoundedOnce) {
   const auto half = [](uint16_t bits) { return bits; };
-  const auto x = *ir::Tensor::from_bytes(
-      ir::DType::kFloat16, {1, 1, 1},
-      {std::byte(half(0x00)), std::byte(half(0x3C))});  // 1.0
+  const auto x = *ir::Tensor::from_bytes(ir::DType::kFloat16, {1, 1, 1},
+                                         {std::byte(half(0x00)), std::byte(half(0x3C))});  // 1.0
   const OpResult y = run_op({"Conv", {x, x}});
   ASSERT_EQ(y.error, "");
   EXPECT_EQ(y.tensor.dtype(), ir::DType::kFloat16);

@@ -32,10 +32,9 @@ TEST(Gather, IndicesOutOfRangeAreRefused) {
 }
 
 TEST(GatherElements, PicksOneElementEach) {
-  expect_output({"GatherElements",
-                 {counting({2, 2}), i64({2, 2}, {0, 0, -1, 0})},
-                 {{"axis", int64_t{1}}}},
-                f32({2, 2}, {0, 0, 3, 2}));
+  expect_output(
+      {"GatherElements", {counting({2, 2}), i64({2, 2}, {0, 0, -1, 0})}, {{"axis", int64_t{1}}}},
+      f32({2, 2}, {0, 0, 3, 2}));
   expect_malformed({"GatherElements", {counting({2, 2}), i64({2}, {0, 0})}}, "rank 1");
   expect_evaluation_error({"GatherElements", {counting({2, 2}), i64({1, 3}, {0, 0, 0})}},
                           ErrorCode::kMalformed, "extent 3 on axis 1");
@@ -122,6 +121,17 @@ TEST(Compress, KeepsWhatTheConditionHolds) {
   expect_output({"Compress", {counting({2, 2}), condition}, {{"axis", int64_t{1}}}},
                 f32({2, 1}, {1, 3}));
   expect_output({"Compress", {counting({2, 2}), condition}}, f32({1}, {1}));
+}
+
+TEST(GridSample, ReadsAtNormalizedPositions) {
+  OpCase c = {"GridSample",
+              {counting({1, 1, 2, 2}), f32({1, 1, 3, 2}, {-1, -1, 0, 0, 3, 1})},
+              {{"align_corners", int64_t{1}}}};
+  expect_output(c, f32({1, 1, 1, 3}, {0, 1.5F, 0}));
+  c.attributes["padding_mode"] = std::string("border");
+  expect_output(c, f32({1, 1, 1, 3}, {0, 1.5F, 3}));
+  c.operands[1] = f32({1, 1, 2}, {0, 0});
+  expect_malformed(c, "rank 3 for a data rank of 4");
 }
 
 TEST(EyeLike, SetsADiagonal) {

@@ -23,14 +23,15 @@ TEST(MatMul, StacksBroadcast) {
 }
 
 TEST(MatMul, IntegersWrap) {
-  expect_output({"MatMul",
-                 {ir::Tensor::of<int32_t>({1, 1}, {1 << 30}), ir::Tensor::of<int32_t>({1, 1}, {4})}},
-                ir::Tensor::of<int32_t>({1, 1}, {0}));
+  expect_output(
+      {"MatMul",
+       {ir::Tensor::of<int32_t>({1, 1}, {1 << 30}), ir::Tensor::of<int32_t>({1, 1}, {4})}},
+      ir::Tensor::of<int32_t>({1, 1}, {0}));
 }
 
 TEST(MatMul, InfersNamedExtents) {
-  EXPECT_EQ(inferred_shape({"MatMul", {of_shape({ir::Dim::named("N"), 128, 64}),
-                                       of_shape({64, ir::Dim()})}}),
+  EXPECT_EQ(inferred_shape(
+                {"MatMul", {of_shape({ir::Dim::named("N"), 128, 64}), of_shape({64, ir::Dim()})}}),
             "[N,128,?]");
 }
 

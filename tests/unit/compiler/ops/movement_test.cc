@@ -16,14 +16,14 @@ TEST(Concat, JoinsAlongTheAxis) {
 }
 
 TEST(Concat, InfersSumsAndShapeValues) {
-  EXPECT_EQ(inferred_shape({"Concat",
-                            {of_shape({kN, 3, 4}), of_shape({ir::Dim(), 5, 4})},
-                            {{"axis", int64_t{1}}}}),
-            "[N,8,4]");
-  EXPECT_EQ(inferred_elements({"Concat",
-                               {Operand::of_elements({kN}), known(Ints{3, 4})},
-                               {{"axis", int64_t{0}}}}),
-            "[N,3,4]");
+  EXPECT_EQ(
+      inferred_shape(
+          {"Concat", {of_shape({kN, 3, 4}), of_shape({ir::Dim(), 5, 4})}, {{"axis", int64_t{1}}}}),
+      "[N,8,4]");
+  EXPECT_EQ(
+      inferred_elements(
+          {"Concat", {Operand::of_elements({kN}), known(Ints{3, 4})}, {{"axis", int64_t{0}}}}),
+      "[N,3,4]");
 }
 
 TEST(Concat, MalformedNodesAreRefused) {
@@ -134,10 +134,9 @@ TEST(DepthToSpace, ModesDifferInTheOrderOfDepth) {
 }
 
 TEST(SpaceToDepth, InvertsDepthToSpace) {
-  expect_output({"SpaceToDepth",
-                 {f32({1, 2, 2, 2}, {0, 2, 4, 6, 1, 3, 5, 7})},
-                 {{"blocksize", int64_t{2}}}},
-                counting({1, 8, 1, 1}));
+  expect_output(
+      {"SpaceToDepth", {f32({1, 2, 2, 2}, {0, 2, 4, 6, 1, 3, 5, 7})}, {{"blocksize", int64_t{2}}}},
+      counting({1, 8, 1, 1}));
 }
 
 TEST(Expand, BroadcastsBothWays) {
@@ -207,6 +206,21 @@ TEST(Trilu, KeepsOneTriangle) {
 TEST(ReverseSequence, TurnsTheFirstElementsOfEachSequence) {
   expect_output({"ReverseSequence", {counting({3, 2}), i64({2}, {3, 1})}},
                 f32({3, 2}, {4, 1, 2, 3, 0, 5}));
+}
+
+TEST(Movement, PackedElementsMoveToo) {
+  const auto int4 = [](Extents shape, std::vector<uint8_t> pairs) {
+    std::vector<std::byte> bytes;
+    for (uint8_t pair : pairs) bytes.push_back(std::byte{pair});
+    return *ir::Tensor::from_bytes(ir::DType::kInt4, std::move(shape), std::move(bytes));
+  };
+  // -1 2 3 | 4 -5 6
+  const auto x = int4({2, 3}, {0x2F, 0x43, 0x6B});
+  expect_output({"Transpose", {x}}, int4({3, 2}, {0x4F, 0xB2, 0x63}));
+  expect_output({"Gather", {x, i64({1}, {1})}}, int4({1, 3}, {0xB4, 0x06}));
+  expect_evaluation_error(
+      {"Concat", {x, ir::Tensor::of<uint8_t>({1, 3}, {1, 2, 3})}, {{"axis", int64_t{0}}}},
+      ErrorCode::kMalformed, "uint8 where input 0 is int4");
 }
 
 TEST(Movement, BombsAreRefusedByTheBudget) {

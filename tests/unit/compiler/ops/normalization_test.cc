@@ -74,18 +74,14 @@ TEST(LayerNormalization, ScaleMayVaryByRow) {
 
 TEST(LayerNormalization, FactorsThatDoNotBroadcastAreRefused) {
   expect_malformed({"LayerNormalization", {counting({2, 2}), counting({3})}}, "broadcast");
-  expect_malformed({"LayerNormalization",
-                    {counting({2, 2}), counting({2})},
-                    {{"axis", int64_t{2}}}},
-                   "axis 2");
+  expect_malformed(
+      {"LayerNormalization", {counting({2, 2}), counting({2})}, {{"axis", int64_t{2}}}}, "axis 2");
 }
 
 TEST(RmsNormalization, DividesByTheRootMeanSquare) {
-  expect_output({"RMSNormalization",
-                 {f32({1, 2}, {3, 4}), f32({2}, {1, 10})},
-                 {{"epsilon", 0.0F}},
-                 23},
-                f32({1, 2}, {0.8485281F, 11.3137085F}));
+  expect_output(
+      {"RMSNormalization", {f32({1, 2}, {3, 4}), f32({2}, {1, 10})}, {{"epsilon", 0.0F}}, 23},
+      f32({1, 2}, {0.8485281F, 11.3137085F}));
 }
 
 TEST(MeanVarianceNormalization, NormalizesOverTheGivenAxes) {
@@ -97,10 +93,9 @@ TEST(MeanVarianceNormalization, NormalizesOverTheGivenAxes) {
 
 TEST(LpNormalization, DividesByTheNorm) {
   expect_output({"LpNormalization", {f32({2, 2}, {3, 4, 0, 0})}}, f32({2, 2}, {.6F, .8F, 0, 0}));
-  expect_output({"LpNormalization",
-                 {f32({2, 2}, {1, 4, 3, 4})},
-                 {{"axis", int64_t{0}}, {"p", int64_t{1}}}},
-                f32({2, 2}, {.25F, .5F, .75F, .5F}));
+  expect_output(
+      {"LpNormalization", {f32({2, 2}, {1, 4, 3, 4})}, {{"axis", int64_t{0}}, {"p", int64_t{1}}}},
+      f32({2, 2}, {.25F, .5F, .75F, .5F}));
 }
 
 }  // namespace

@@ -24,10 +24,9 @@ TEST(MaxPool, IndicesCountOverTheWholeTensorInStorageOrder) {
 }
 
 TEST(MaxPool, PaddingNeverWins) {
-  expect_output({"MaxPool",
-                 {f32({1, 1, 2}, {-5, -7})},
-                 {{"kernel_shape", Ints{2}}, {"pads", Ints{1, 1}}}},
-                f32({1, 1, 3}, {-5, -5, -7}));
+  expect_output(
+      {"MaxPool", {f32({1, 1, 2}, {-5, -7})}, {{"kernel_shape", Ints{2}}, {"pads", Ints{1, 1}}}},
+      f32({1, 1, 3}, {-5, -5, -7}));
 }
 
 TEST(MaxPool, CeilModeKeepsThePartialWindow) {
@@ -45,16 +44,14 @@ TEST(MaxPool, DilationsSkipElements) {
 }
 
 TEST(MaxPool, WorksOnEightBitIntegers) {
-  expect_output({"MaxPool",
-                 {ir::Tensor::of<int8_t>({1, 1, 3}, {-128, -3, 5})},
-                 {{"kernel_shape", Ints{2}}}},
-                ir::Tensor::of<int8_t>({1, 1, 2}, {-3, 5}));
+  expect_output(
+      {"MaxPool", {ir::Tensor::of<int8_t>({1, 1, 3}, {-128, -3, 5})}, {{"kernel_shape", Ints{2}}}},
+      ir::Tensor::of<int8_t>({1, 1, 2}, {-3, 5}));
 }
 
 TEST(AveragePool, PaddingCountsOnlyWhenAsked) {
-  OpCase c = {"AveragePool",
-              {f32({1, 1, 2}, {2, 4})},
-              {{"kernel_shape", Ints{2}}, {"pads", Ints{1, 1}}}};
+  OpCase c = {
+      "AveragePool", {f32({1, 1, 2}, {2, 4})}, {{"kernel_shape", Ints{2}}, {"pads", Ints{1, 1}}}};
   expect_output(c, f32({1, 1, 3}, {2, 3, 4}));
   c.attributes["count_include_pad"] = int64_t{1};
   expect_output(c, f32({1, 1, 3}, {1, 3, 2}));
@@ -73,10 +70,9 @@ TEST(AveragePool, CeilModeDoesNotCountWhatLiesBeyondThePadding) {
 TEST(LpPool, IsTheNormOfTheWindow) {
   expect_output({"LpPool", {f32({1, 1, 2}, {3, -4})}, {{"kernel_shape", Ints{2}}}},
                 f32({1, 1, 1}, {5}));
-  expect_output({"LpPool",
-                 {f32({1, 1, 2}, {3, -4})},
-                 {{"kernel_shape", Ints{2}}, {"p", int64_t{1}}}},
-                f32({1, 1, 1}, {7}));
+  expect_output(
+      {"LpPool", {f32({1, 1, 2}, {3, -4})}, {{"kernel_shape", Ints{2}}, {"p", int64_t{1}}}},
+      f32({1, 1, 1}, {7}));
 }
 
 TEST(GlobalPools, ReduceAllSpatialAxes) {

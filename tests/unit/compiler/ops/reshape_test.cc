@@ -11,8 +11,7 @@ const ir::Dim kN = ir::Dim::named("N");
 OpCase reshape(Operand x, Operand shape) { return {"Reshape", {std::move(x), std::move(shape)}}; }
 
 TEST(Reshape, ZeroCopiesAndMinusOneIsSolvedFor) {
-  expect_output(reshape(counting({2, 3, 4}), known(Ints{0, -1})),
-                counting({2, 12}));
+  expect_output(reshape(counting({2, 3, 4}), known(Ints{0, -1})), counting({2, 12}));
   expect_output(reshape(counting({2, 3}), known(Ints{6})), counting({6}));
   expect_output(reshape(counting({1}), known(Ints{})), counting({}));
 }
@@ -34,9 +33,8 @@ TEST(Reshape, OneUnknownExtentIsSolvedForWhereTheOthersCancel) {
   EXPECT_EQ(inferred_shape(reshape(of_shape({ir::Dim(), 3, 4}), known(Ints{0, -1}))), "[?,12]");
   EXPECT_EQ(inferred_shape(reshape(of_shape({kN, 3, 4}), known(Ints{-1, 12}))), "[N,12]");
   EXPECT_EQ(inferred_shape(reshape(of_shape({kN, 3, 4}), known(Ints{-1, 6}))), "[?,6]");
-  EXPECT_EQ(
-      inferred_shape(reshape(of_shape({kN, 3, 4}), Operand::of_elements({kN, ir::Dim(), 2}))),
-      "[N,6,2]");
+  EXPECT_EQ(inferred_shape(reshape(of_shape({kN, 3, 4}), Operand::of_elements({kN, ir::Dim(), 2}))),
+            "[N,6,2]");
   EXPECT_EQ(inferred_shape(reshape(of_shape({8, 4}), Operand::of_elements({ir::Dim(), 2}))),
             "[16,2]");
   EXPECT_EQ(inferred_shape(reshape(of_shape({8, 4}), Operand::of_elements({kN, ir::Dim()}))),

@@ -7,13 +7,12 @@ namespace {
 
 OpCase resize(ir::Tensor x, std::vector<float> scales, ir::AttributeMap attributes) {
   const auto count = static_cast<int64_t>(scales.size());
-  return {"Resize",
-          {std::move(x), Operand(), known(f32({count}, scales))},
-          std::move(attributes),
-          13};
+  return {
+      "Resize", {std::move(x), Operand(), known(f32({count}, scales))}, std::move(attributes), 13};
 }
 OpCase resize_to(ir::Tensor x, Ints sizes, ir::AttributeMap attributes, int64_t opset = 13) {
-  return {"Resize", {std::move(x), Operand(), Operand(), known(sizes)}, std::move(attributes), opset};
+  return {
+      "Resize", {std::move(x), Operand(), Operand(), known(sizes)}, std::move(attributes), opset};
 }
 ir::Attribute text(const char* value) { return std::string(value); }
 
@@ -41,14 +40,14 @@ TEST(Resize, NearestMovesElementsOfAnyType) {
 TEST(Resize, LinearInterpolatesBetweenNeighbours) {
   const auto x = f32({2}, {0, 4});
   expect_output(resize(x, {2}, {{"mode", text("linear")}}), f32({4}, {0, 1, 3, 4}));
-  expect_output(resize(x, {2},
-                       {{"mode", text("linear")},
-                        {"coordinate_transformation_mode", text("align_corners")}}),
-                f32({4}, {0, 4.0F / 3, 8.0F / 3, 4}));
-  expect_output(resize(x, {2},
-                       {{"mode", text("linear")},
-                        {"coordinate_transformation_mode", text("asymmetric")}}),
-                f32({4}, {0, 2, 4, 4}));
+  expect_output(
+      resize(x, {2},
+             {{"mode", text("linear")}, {"coordinate_transformation_mode", text("align_corners")}}),
+      f32({4}, {0, 4.0F / 3, 8.0F / 3, 4}));
+  expect_output(
+      resize(x, {2},
+             {{"mode", text("linear")}, {"coordinate_transformation_mode", text("asymmetric")}}),
+      f32({4}, {0, 2, 4, 4}));
 }
 
 TEST(Resize, CubicUsesFourNeighbours) {
@@ -72,8 +71,8 @@ TEST(Resize, AxesAndAspectRatio) {
   expect_output(resize_to(counting({2, 2}), {4}, {{"axes", Ints{1}}}, 18),
                 f32({2, 4}, {0, 0, 1, 1, 2, 2, 3, 3}));
   const auto shape = [](const char* policy) {
-    return run_op(resize_to(counting({4, 2}), {7, 8},
-                            {{"keep_aspect_ratio_policy", text(policy)}}, 18))
+    return run_op(resize_to(counting({4, 2}), {7, 8}, {{"keep_aspect_ratio_policy", text(policy)}},
+                            18))
         .tensor.shape();
   };
   EXPECT_EQ(shape("not_larger"), Extents({7, 4}));  // 3.5 goes up

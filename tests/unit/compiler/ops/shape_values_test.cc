@@ -55,7 +55,8 @@ TEST(Range, CountsUpAndDown) {
   expect_output(range(1, 6, 2), i64({3}, {1, 3, 5}));
   expect_output(range(3, 0, -1), i64({3}, {3, 2, 1}));
   expect_output(range(3, 0, 1), i64({0}, {}));
-  expect_output({"Range", {f32({}, {0}), f32({}, {1}), f32({}, {0.4F})}}, f32({3}, {0, 0.4F, 0.8F}));
+  expect_output({"Range", {f32({}, {0}), f32({}, {1}), f32({}, {0.4F})}},
+                f32({3}, {0, 0.4F, 0.8F}));
   EXPECT_EQ(inferred_elements(range(0, 3, 1)), "[0,1,2]");
   EXPECT_EQ(inferred_elements(range(INT64_MIN, INT64_MAX, INT64_MAX)), "[?,?,9223372036854775806]");
 }

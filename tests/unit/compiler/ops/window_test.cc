@@ -43,8 +43,7 @@ TEST(Window, SameUpperPadsTheEndFirst) {
 }
 
 TEST(Window, AutoPadOverridesPads) {
-  const WindowAxis axis =
-      axis_of({{"auto_pad", std::string("VALID")}, {"pads", Ints{1, 1}}}, 3, 5);
+  const WindowAxis axis = axis_of({{"auto_pad", std::string("VALID")}, {"pads", Ints{1, 1}}}, 3, 5);
   EXPECT_EQ(axis.output, 3);
   EXPECT_EQ(axis.pad_begin, 0);
 }
