@@ -111,9 +111,9 @@ double Random::uniform() { return static_cast<double>(next() >> 11) / 9007199254
 
 DType random_dtype(Random& random) {
   if (random.chance(75)) return DType::kFloat32;
-  static const std::vector<DType> kOthers = {DType::kFloat64, DType::kInt32, DType::kInt64,
-                                             DType::kBool,    DType::kInt8,  DType::kUint8};
-  return random.of(kOthers);
+  static const std::vector<DType> others = {DType::kFloat64, DType::kInt32, DType::kInt64,
+                                            DType::kBool,    DType::kInt8,  DType::kUint8};
+  return random.of(others);
 }
 
 std::vector<int64_t> random_shape(Random& random) {
@@ -156,13 +156,13 @@ std::vector<int64_t> broadcast_variant(Random& random, const Integers& shape) {
 }
 
 ir::Tensor random_tensor(Random& random, DType dtype, const Integers& shape) {
-  static const std::vector<double> kSpecial = {0.0,  1.0, -1.0, 0.5,  3.0,
-                                               -3.0, 6.0, 2.0,  1e-5, 40.0};
+  static const std::vector<double> special_values = {0.0,  1.0, -1.0, 0.5,  3.0,
+                                                     -3.0, 6.0, 2.0,  1e-5, 40.0};
   ir::Tensor out = ir::Tensor::zeros(dtype, shape).value();
   const bool special = random.chance(30);
   for (int64_t i = 0; i < out.element_count(); ++i) {
     double value = (random.uniform() + random.uniform() + random.uniform() - 1.5) * 4.0;
-    if (special || random.chance(10)) value = random.of(kSpecial);
+    if (special || random.chance(10)) value = random.of(special_values);
     if (dtype == DType::kUint8) value = std::max(value, 0.0);
     out.set_from_double(i, value);
   }
@@ -224,9 +224,9 @@ ir::Attribute random_attribute(Random& random, std::string_view name, const ir::
   if (name == "num_outputs") return int64_t{1};
   if (name == "mode") return std::string("constant");
   if (name == "to") {
-    static const std::vector<DType> kTypes = {DType::kFloat32, DType::kFloat64, DType::kInt32,
-                                              DType::kInt64,   DType::kFloat16, DType::kBool};
-    const DType to = random.chance(40) ? data.dtype() : random.of(kTypes);
+    static const std::vector<DType> types = {DType::kFloat32, DType::kFloat64, DType::kInt32,
+                                             DType::kInt64,   DType::kFloat16, DType::kBool};
+    const DType to = random.chance(40) ? data.dtype() : random.of(types);
     return static_cast<int64_t>(to);
   }
   if (name == "alpha" || name == "beta" || name == "ratio" || name == "value") {

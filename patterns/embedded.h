@@ -2,14 +2,10 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "compiler/base/embedded_file.h"
 
 namespace octet::patterns {
-
-struct EmbeddedFile {
-  std::string_view path;  // from the root of the repository
-  std::string_view text;
-};
 
 // Sorted by path.
 std::span<const EmbeddedFile> embedded_rule_files();

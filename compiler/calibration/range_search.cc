@@ -73,6 +73,9 @@ Range kl_range(const Histogram& histogram, int64_t levels) {
     double inside = 0.0;
     for (int i = 0; i < end; ++i) inside += counts[static_cast<size_t>(i)];
     const double total = inside + tail;
+    // The tail joins the last bin that holds something: where Q is empty the divergence has no value.
+    int last_filled = end - 1;
+    while (last_filled > 0 && counts[static_cast<size_t>(last_filled)] == 0.0) --last_filled;
     double divergence = 0.0;
     for (int group = 0; group < groups && total > 0.0; ++group) {
       const int from = static_cast<int>(static_cast<int64_t>(group) * end / groups);
@@ -88,13 +91,12 @@ Range kl_range(const Histogram& histogram, int64_t levels) {
       for (int i = from; i < to; ++i) {
         double p = counts[static_cast<size_t>(i)];
         if (p == 0.0) continue;
-        if (i == end - 1) p += tail;
+        if (i == last_filled) p += tail;
         p /= total;
         divergence += p * std::log(p / q);
       }
     }
-    // A threshold above an empty last bin has nowhere to put the tail.
-    if (counts[static_cast<size_t>(end - 1)] > 0.0 && divergence < best) {
+    if (divergence < best) {
       best = divergence;
       best_end = end;
     }

@@ -192,11 +192,17 @@ Status fill_slot(const Plan& plan, const Buffer& buffer, ExecutionContext& conte
 
 }  // namespace
 
-Result<std::unique_ptr<ExecutionContext>> ExecutionContext::make(const Plan& plan,
+Result<std::unique_ptr<ExecutionContext>> ExecutionContext::make(const ir::Graph& graph,
+                                                                 const Plan& plan,
                                                                  const dnnl::engine& engine,
                                                                  MemoryBudget& budget) {
   std::unique_ptr<ExecutionContext> context(new ExecutionContext());
-  OCTET_ASSIGN(context->arena, ChargedMemory::make(budget, plan.arena_bytes));
+  auto arena = ChargedMemory::make(budget, plan.arena_bytes);
+  if (!arena.ok()) {
+    return plan.largest.valid() ? arena.error().in(ir::describe(graph, plan.largest))
+                                : arena.error();
+  }
+  context->arena = std::move(arena).value();
   OCTET_ASSIGN(context->stream, onednn::guarded([&] { return dnnl::stream(engine); }));
   context->slots.resize(plan.buffers.size());
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
@@ -217,7 +223,7 @@ Result<std::unique_ptr<ExecutionContext>> PlanRunner::take_context() {
       return context;
     }
   }
-  return ExecutionContext::make(*plan_, engine_, budget_);
+  return ExecutionContext::make(graph_, *plan_, engine_, budget_);
 }
 
 Result<std::vector<Tensor>> PlanRunner::run(std::unique_ptr<ExecutionContext> context,

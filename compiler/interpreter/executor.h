@@ -13,7 +13,8 @@ namespace octet::interpreter {
 // What one run at a time needs: memory, views of it, and what kernels keep.
 class ExecutionContext {
  public:
-  static Result<std::unique_ptr<ExecutionContext>> make(const Plan& plan,
+  // kResourceLimit naming the node whose values take most room.
+  static Result<std::unique_ptr<ExecutionContext>> make(const ir::Graph& graph, const Plan& plan,
                                                         const dnnl::engine& engine,
                                                         MemoryBudget& budget);
 

@@ -144,8 +144,16 @@ Status plan_memory(Plan& plan) {
     plan.buffers[i].root = root_of(plan, BufferId(i));
   }
   int64_t scratch = 0;
+  int64_t largest = -1;
   for (const Step& step : plan.steps) {
-    if (step.kernel != nullptr) scratch = std::max(scratch, step.kernel->scratch_bytes);
+    int64_t bytes = step.kernel != nullptr ? step.kernel->scratch_bytes : 0;
+    scratch = std::max(scratch, bytes);
+    for (BufferId id : step.outputs) {
+      if (!id.valid() || plan.buffer(id).place != Buffer::Place::kArena) continue;
+      bytes = std::max(bytes, plan.buffer(id).bytes);
+    }
+    if (bytes > largest) plan.largest = step.node;
+    largest = std::max(largest, bytes);
   }
   plan.scratch_offset = plan.arena_bytes;
   const auto total = checked_add(plan.arena_bytes, scratch);

@@ -7,7 +7,7 @@ namespace octet::interpreter {
 
 // Lets kernels work in place where nobody reads the operand later, gives every arena buffer an
 // offset such that buffers alive at the same step do not overlap, and fills in Step::last_uses.
-// kResourceLimit when the sizes do not fit 64 bits.
+// Also sets the sizes of the arena. kResourceLimit when they do not fit 64 bits.
 Status plan_memory(Plan& plan);
 
 }  // namespace octet::interpreter

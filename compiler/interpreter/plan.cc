@@ -199,14 +199,17 @@ class PlanBuilder {
     return out;
   }
 
-  // Kernels take and give values of known, non-zero extents.
+  // Kernels take and give values of known, non-zero extents; constants may be empty, as the operand
+  // roi of Resize often is.
   bool fits_kernel(const std::vector<ValueId>& ids) const {
     return std::all_of(ids.begin(), ids.end(), [&](ValueId id) {
       if (!id.valid()) return true;
       if (!specialized_.is_static(id)) return false;
-      const ir::Shape& shape = specialized_.value(id).type.shape;
-      return shape.rank() <= kMaxKernelRank && shape.element_count().value_or(0) > 0 &&
-             numerics::bit_width(specialized_.value(id).type.storage) >= 8;
+      const ir::Value& value = specialized_.value(id);
+      const bool has_elements = value.type.shape.element_count().value_or(0) > 0;
+      return value.type.shape.rank() <= kMaxKernelRank &&
+             (has_elements || value.constant != nullptr) &&
+             numerics::bit_width(value.type.storage) >= 8;
     });
   }
 

@@ -67,6 +67,7 @@ struct Plan {
   std::vector<BufferId> outputs;   // one per graph output
   int64_t arena_bytes = 0;         // values, then scratch
   int64_t scratch_offset = 0;
+  ir::NodeId largest;              // that takes most of the arena; named when there is no room
 
   const Buffer& buffer(BufferId id) const { return buffers[id.index()]; }
 };

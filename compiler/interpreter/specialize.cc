@@ -27,6 +27,9 @@ void FoldedConstants::set(ValueId id, Tensor tensor, int64_t charged) {
 
 namespace {
 
+// Beyond any memory; padding and alignment on top of it stay far from the end of 64 bits.
+constexpr int64_t kMaxPlannedBytes = int64_t{1} << 48;
+
 // Marks `wanted` and everything that `stop` does not cut off above it.
 template <typename Stop>
 std::vector<NodeId> nodes_above(const ir::Graph& graph, std::vector<bool> wanted,
@@ -188,7 +191,10 @@ class Specializer {
 
 bool Specialized::is_static(ValueId id) const {
   const ir::TensorType& type = value(id).type;
-  return type.storage != DType::kUndefined && type.shape.is_static();
+  if (!type.shape.is_static()) return false;
+  const auto count = type.shape.element_count();
+  const auto bytes = count ? numerics::storage_bytes(type.storage, *count) : std::nullopt;
+  return bytes && *bytes <= kMaxPlannedBytes;
 }
 
 std::vector<NodeId> needed_nodes(const ir::Graph& graph, const std::vector<ValueId>& observed) {

@@ -52,6 +52,7 @@ struct Specialized {
   std::vector<ir::NodeId> nodes;  // what is left to run, in order
 
   const ir::Value& value(ir::ValueId id) const { return values[id.index()]; }
+  // True when the shape is known and of a size that memory could hold; false for strings.
   bool is_static(ir::ValueId id) const;
 };
 

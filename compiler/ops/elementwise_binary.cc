@@ -1,5 +1,5 @@
 // Add, Sub, Mul, Div, Mod, Pow, BitShift and the bitwise operators: two operands, numpy
-// broadcasting (onnx/docs/Operators.md; versions 7 to 23 compute the same, later ones take more
+// broadcasting (onnx/docs/Operators.md; versions 7 to 27 compute the same, later ones take more
 // types). Integers wrap around.
 #include <cmath>
 #include <limits>

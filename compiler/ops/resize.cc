@@ -90,6 +90,8 @@ Result<Facts> infer_resize(const InferContext& context) {
       if (scales[i] == 1.0F) continue;
       if (dim.is_static()) {
         OCTET_ASSIGN(dim, resized_extent(dim.extent(), scales[i], 1.0F));
+      } else {
+        dim = ir::Dim();  // of another size than its name says
       }
     } else {
       dim = ir::Dim();

@@ -91,7 +91,7 @@ struct OpSchema {
   std::string_view name;
   std::string_view domain = "";
   // Versions of the operator set that infer and evaluate implement; 7 to 27 unless said otherwise
-  // (23 to 27 only add element types to the operators here).
+  // (23 to 27 add element types, round_mode to Cast and CastLike, and stash_type to Range).
   int64_t since = 7;
   int64_t until = 27;
   // Role per input; the last repeats for variadic operators. `required` inputs come first.

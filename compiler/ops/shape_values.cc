@@ -301,6 +301,7 @@ OpSchema ConstantOfShape_schema() {
 OpSchema Range_schema() {
   return {.name = "Range",
           .since = 11,
+          .until = 26,  // 27 adds stash_type
           .roles = {Role::kShape},
           .required = 3,
           .max_inputs = 3,

@@ -112,7 +112,6 @@ class Placer {
 
   // The integer unit that hands the value on; a value inside a unit has none.
   bool comes_from_integers(ValueId value) const {
-    if (is_constant_like(graph_, value)) return true;
     const NodeId producer = graph_.value(value).producer;
     return producer.valid() && is_integer(producer) &&
            out_.units.unit_of(producer)->hands_on(value);
@@ -132,15 +131,17 @@ class Placer {
   std::optional<std::string> reason_to_leave(const Unit& unit) const {
     const Node& node = graph_.node(unit.head);
     bool any_activation = false;
+    bool any_integer = false;
     for (size_t input : quantized_operands(node)) {
       const ValueId value = node.inputs[input];
-      if (!comes_from_integers(value)) {
-        return cat("input ", input, " (", quote_name(graph_.value(value).name),
-                   ") comes from float, and integers would not pay for one such operator");
-      }
-      any_activation = any_activation || !is_constant_like(graph_, value);
+      if (is_constant_like(graph_, value)) continue;
+      any_activation = true;
+      any_integer = any_integer || comes_from_integers(value);
     }
     if (!any_activation) return "all its operands are constant";
+    if (!any_integer) {
+      return "what it reads comes from float, and integers would not pay for it alone";
+    }
     if (std::none_of(unit.outputs.begin(), unit.outputs.end(),
                      [this](ValueId value) { return read_by_integers(value); })) {
       return "no integer operator reads its result";

@@ -2,8 +2,9 @@
 //
 // Requirements start at the operators that are worth running in integers (kAlways). Those that only
 // join or move what is integer already (kBetween, kMoves) follow where both sides are: the greatest
-// set in which each reads integers and is read by an integer operator. What no integer operator
-// reads stays float.
+// set in which each has an operand from an integer operator and is read by one. (One such operand is
+// enough: a residual stream that passes a float operator once is integer again behind it.) What no
+// integer operator reads stays float.
 #pragma once
 
 #include <string>

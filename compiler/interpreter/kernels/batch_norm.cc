@@ -80,7 +80,7 @@ bool fits(const KernelRequest& request) {
   for (size_t i = 1; i < request.outputs.size(); ++i) {
     if (request.outputs[i].present()) return false;
   }
-  return request.outputs[0].is_float();
+  return request.outputs[0].is_float() && request.outputs[0].shape == x.shape;
 }
 
 }  // namespace

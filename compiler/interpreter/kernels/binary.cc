@@ -250,6 +250,8 @@ Result<KernelPtr> make_binary(const KernelRequest& request) {
   const Operand& b = request.input(1);
   const Operand& y = request.outputs[0];
   if (!a.is_float() || !b.is_float() || !y.is_float()) return KernelPtr();
+  OCTET_ASSIGN(const auto broadcast, ops::broadcast_extents(a.shape, b.shape));
+  if (broadcast != y.shape) return KernelPtr();
   if (a.shape == b.shape) {
     const Layout layout = common_layout(a, b, *f);
     auto kernel = std::make_unique<FlatKernel>(f->loops, layout.stored_elements(a.count()));

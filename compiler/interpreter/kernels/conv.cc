@@ -11,13 +11,6 @@ namespace {
 using onednn::Dims;
 using ops::ConvAttributes;
 
-bool all_float(const KernelRequest& request) {
-  for (const Operand& operand : request.inputs) {
-    if (operand.present() && !operand.is_float()) return false;
-  }
-  return request.outputs[0].is_float();
-}
-
 // oneDNN convolves over one to three spatial axes.
 bool fits(const KernelRequest& request) {
   const size_t rank = request.input(0).shape.size();

@@ -6,6 +6,13 @@ namespace octet::interpreter {
 
 using Source = PrimitiveArgument::Source;
 
+bool all_float(const KernelRequest& request) {
+  for (const Operand& operand : request.inputs) {
+    if (operand.present() && (!operand.is_float() || operand.count() == 0)) return false;
+  }
+  return request.outputs[0].is_float();
+}
+
 std::optional<LinearBias> bias_of(const KernelRequest& request, size_t operand, int64_t channels,
                                   onednn::Dims dims) {
   if (!request.post_ops.empty() && request.post_ops[0].kind == PostOp::Kind::kBias) {

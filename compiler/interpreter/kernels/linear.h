@@ -9,6 +9,9 @@
 
 namespace octet::interpreter {
 
+// All operands and the output are float32 and have elements.
+bool all_float(const KernelRequest& request);
+
 // Operand 1 of the request as a primitive takes it.
 struct LinearWeights {
   // The constant (or the operand) as it lies, with the extents that the primitive gives it.

@@ -11,13 +11,6 @@ namespace {
 using onednn::Dims;
 using ops::MatMulShape;
 
-bool all_float(const KernelRequest& request) {
-  for (const Operand& operand : request.inputs) {
-    if (operand.present() && !operand.is_float()) return false;
-  }
-  return request.outputs[0].is_float();
-}
-
 // Descriptors of the two factors and the product as oneDNN sees them.
 struct Factors {
   onednn::Desc a;
@@ -102,7 +95,7 @@ Result<KernelPtr> make_matmul(const KernelRequest& request) {
   if (!all_float(request)) return KernelPtr();
   OCTET_ASSIGN(const MatMulShape shape,
                MatMulShape::from(request.input(0).shape, request.input(1).shape));
-  if (shape.k == 0) return KernelPtr();
+  if (shape.k == 0 || shape.output != request.outputs[0].shape) return KernelPtr();
   const Factors factors = factors_of(shape);
   return make(request, factors, 1.0F,
               bias_of(request, SIZE_MAX, shape.n, bias_dims(factors.rank, shape.n)));
@@ -111,7 +104,7 @@ Result<KernelPtr> make_matmul(const KernelRequest& request) {
 Result<KernelPtr> make_gemm(const KernelRequest& request) {
   const ir::Node& node = request.node;
   if (!all_float(request) || request.input(0).shape.size() != 2 ||
-      request.input(1).shape.size() != 2) {
+      request.input(1).shape.size() != 2 || request.outputs[0].shape.size() != 2) {
     return KernelPtr();
   }
   const bool transposed_a = ir::int_attribute(node, "transA", 0) != 0;

@@ -78,6 +78,7 @@ class ConcatKernel : public Kernel {
     for (int64_t r = 0; r < pieces_.rows; ++r) {
       for (size_t i = 0; i < pieces_.sizes.size(); ++i) {
         const size_t size = pieces_.sizes[i];
+        if (size == 0) continue;
         std::memcpy(to, e.inputs[i] + static_cast<size_t>(r) * size, size);
         to += size;
       }
@@ -195,12 +196,13 @@ const Operand* blocked_operand(const std::vector<Operand>& operands) {
 Result<KernelPtr> make_transpose(const KernelRequest& request) {
   const Operand& x = request.input(0);
   const size_t rank = x.shape.size();
-  if (rank == 0) return KernelPtr();
+  if (rank == 0 || request.outputs[0].dtype != x.dtype) return KernelPtr();
   std::vector<int64_t> order(rank);
   std::iota(order.rbegin(), order.rend(), 0);
   order = ir::ints_attribute(request.node, "perm", order);
   const std::vector<int64_t> strides = ops::row_major_strides(x.shape);
   ops::StridedCopy copy;
+  if (order.size() != rank) return KernelPtr();
   for (int64_t axis : order) {
     if (axis < 0 || axis >= static_cast<int64_t>(rank)) return KernelPtr();
     copy.shape.push_back(x.shape[static_cast<size_t>(axis)]);
@@ -231,15 +233,29 @@ Result<KernelPtr> make_transpose(const KernelRequest& request) {
   return kernel;
 }
 
+namespace {
+
+// The extents of parts along `axis` add up to that of the whole; all others are the same.
+bool fit_together(const Operand& whole, const std::vector<Operand>& parts, size_t axis) {
+  int64_t sum = 0;
+  for (const Operand& part : parts) {
+    if (!part.present() || part.dtype != whole.dtype || part.shape.size() != whole.shape.size()) {
+      return false;
+    }
+    sum += part.shape[axis];
+    std::vector<int64_t> shape = part.shape;
+    shape[axis] = whole.shape[axis];
+    if (shape != whole.shape) return false;
+  }
+  return sum == whole.shape[axis];
+}
+
+}  // namespace
+
 Result<KernelPtr> make_concat(const KernelRequest& request) {
   const Operand& whole = request.outputs[0];
   const auto axis = axis_of(request.node, whole.shape.size(), 0);
-  if (!axis) return KernelPtr();
-  for (const Operand& part : request.inputs) {
-    if (!part.present() || part.dtype != whole.dtype || part.shape.size() != whole.shape.size()) {
-      return KernelPtr();
-    }
-  }
+  if (!axis || !fit_together(whole, request.inputs, *axis)) return KernelPtr();
   Joint joint = joint_of(whole, request.inputs, *axis, blocked_operand(request.inputs));
   auto kernel = std::make_unique<ConcatKernel>(std::move(joint.pieces));
   for (Layout& layout : joint.parts) kernel->needs.push_back(InputNeed::in(std::move(layout)));
@@ -250,13 +266,7 @@ Result<KernelPtr> make_concat(const KernelRequest& request) {
 Result<KernelPtr> make_split(const KernelRequest& request) {
   const Operand& whole = request.input(0);
   const auto axis = axis_of(request.node, whole.shape.size(), 0);
-  if (!axis) return KernelPtr();
-  int64_t sum = 0;
-  for (const Operand& part : request.outputs) {
-    if (!part.present()) return KernelPtr();
-    sum += part.shape[*axis];
-  }
-  if (sum != whole.shape[*axis]) return KernelPtr();
+  if (!axis || !fit_together(whole, request.outputs, *axis)) return KernelPtr();
   const bool blocked = whole.layout.channel_block().has_value();
   Joint joint = joint_of(whole, request.outputs, *axis, blocked ? &whole : nullptr);
   auto kernel = std::make_unique<SplitKernel>(std::move(joint.pieces));

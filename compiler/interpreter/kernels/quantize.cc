@@ -180,7 +180,7 @@ Result<KernelPtr> make_quantize(const KernelRequest& request) {
     return KernelPtr();
   }
   auto p = parameters_of(request);
-  if (!p) return KernelPtr();
+  if (!p || request.outputs[0].shape != request.input(0).shape) return KernelPtr();
   if (!both) {
     const DType storage = request.outputs[0].dtype;
     if (!is_byte(storage)) return KernelPtr();
@@ -194,7 +194,7 @@ Result<KernelPtr> make_dequantize(const KernelRequest& request) {
   const DType storage = request.input(0).dtype;
   if (!is_byte(storage) || !request.outputs[0].is_float()) return KernelPtr();
   auto p = parameters_of(request);
-  if (!p) return KernelPtr();
+  if (!p || request.outputs[0].shape != request.input(0).shape) return KernelPtr();
   return make<DequantizeKernel>(request, storage, std::move(*p));
 }
 

@@ -156,8 +156,9 @@ std::optional<Rows> rows_from(const std::vector<int64_t>& shape, int64_t axis) {
   return Rows{product(shape, 0, first), product(shape, first, shape.size())};
 }
 
+// One output, like the operand.
 bool only_first_output(const KernelRequest& request) {
-  return request.outputs[0].is_float() &&
+  return request.outputs[0].is_float() && request.outputs[0].shape == request.input(0).shape &&
          std::none_of(request.outputs.begin() + 1, request.outputs.end(),
                       [](const Operand& o) { return o.present(); });
 }
@@ -166,7 +167,7 @@ bool only_first_output(const KernelRequest& request) {
 
 Result<KernelPtr> make_softmax(const KernelRequest& request) {
   const Operand& x = request.input(0);
-  if (!x.is_float()) return KernelPtr();
+  if (!x.is_float() || !only_first_output(request)) return KernelPtr();
   const bool one_axis = request.opset >= 13;
   const int64_t axis = ir::int_attribute(request.node, "axis", one_axis ? -1 : 1);
   auto rows = rows_from(x.shape, axis);

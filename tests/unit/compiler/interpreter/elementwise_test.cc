@@ -387,6 +387,61 @@ TEST(Move, APaddedVectorOfChannelsIsARow) {
   }
 }
 
+TEST(Move, ReshapesOfImagesKeepTheirLayout) {
+  for (int64_t channels : {16, 21}) {
+    auto b = builder();
+    const ValueId x = blocked(b, "conv", channels);
+    const ValueId flat = b.constant("flat", Tensor::of<int64_t>({3}, {2, channels, 30}));
+    const ValueId wide = b.constant("wide", Tensor::of<int64_t>({5}, {2, channels, 5, 1, 6}));
+    const ValueId rows = b.op("Reshape", {x, flat}, {}, "rows");
+    b.output(b.op("Transpose", {rows}, {{"perm", Ints{0, 2, 1}}}));
+    b.output(b.op("Sigmoid", {b.op("Reshape", {rows, wide})}));
+    b.output(b.op("Flatten", {rows}));
+    // From channels last and back.
+    const ValueId last = b.input("last", {2, 5, 6, channels});
+    const ValueId first = b.op("Transpose", {last}, {{"perm", Ints{0, 3, 1, 2}}}, "first");
+    b.output(b.op("Conv", {first, b.constant("w", random_tensor(3, {4, channels, 1, 1}))}));
+    b.output(b.op("Transpose", {b.op("Relu", {first})}, {{"perm", Ints{0, 2, 3, 1}}}));
+    b.output(first);
+    expect_like_reference(b.finish());
+  }
+}
+
+TEST(Resize, IsLikeReference) {
+  for (const char* mode : {"nearest", "linear", "cubic"}) {
+    for (const char* coordinates :
+         {"half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"}) {
+      for (int64_t channels : {3, 16, 21}) {
+        auto b = builder(13);
+        const ir::AttributeMap attributes = {
+            {"mode", std::string(mode)},
+            {"coordinate_transformation_mode", std::string(coordinates)}};
+        const ValueId roi = b.constant("roi", Tensor::of<float>({0}, {}));
+        const ValueId scales = b.constant("scales", Tensor::of<float>({4}, {1, 1, 2, 1.7F}));
+        const ValueId none = b.constant("none", Tensor::of<float>({0}, {}));
+        const ValueId sizes = b.constant("sizes", Tensor::of<int64_t>({4}, {2, channels, 3, 9}));
+        for (ValueId x : {blocked(b, "conv", channels), b.input("x", {2, channels, 5, 6})}) {
+          b.output(b.op("Resize", {x, roi, scales}, attributes));
+          b.output(b.op("Relu", {b.op("Resize", {x, roi, none, sizes}, attributes)}));
+        }
+        expect_like_reference(b.finish());
+      }
+    }
+  }
+}
+
+TEST(Resize, OfOlderModelsIsLikeReference) {
+  for (int64_t opset : {9, 10}) {
+    auto b = builder(opset);
+    const ValueId scales = b.constant("scales", Tensor::of<float>({4}, {1, 1, 2, 2}));
+    const ValueId x = b.input("x", {1, 3, 4, 5});
+    for (const char* mode : {"nearest", "linear"}) {
+      b.output(b.op(opset == 9 ? "Upsample" : "Resize", {x, scales}, {{"mode", std::string(mode)}}));
+    }
+    expect_like_reference(b.finish());
+  }
+}
+
 // x -> Q -> DQ with the given parameters; integers have to be the same bit for bit.
 ValueId quantized(GraphBuilder& b, const std::string& name, ValueId x, const Tensor& scale,
                   const Tensor& zero_point, int64_t axis = 1) {

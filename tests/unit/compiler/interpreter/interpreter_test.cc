@@ -1,15 +1,15 @@
 // Plans, shapes, budgets, errors, threads.
 #include "compiler/interpreter/interpreter.h"
 
-#include <thread>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
 
 #include "compiler/base/thread_pool.h"
 #include "tests/unit/compiler/interpreter/compare.h"
 
 namespace octet::interpreter {
 namespace {
-
-using ::testing::Test;
 
 ir::TensorType any_batch(Ints rest) {
   std::vector<ir::Dim> dims = {ir::Dim::named("N")};
@@ -299,6 +299,54 @@ TEST(Interpreter, NamesTheNodeThatFails) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code(), ErrorCode::kMalformed);
   EXPECT_NE(result.error().message().find("fixed"), std::string::npos) << result.error().message();
+}
+
+TEST(Interpreter, NamesANodeWhenThereIsNoRoomForARun) {
+  Options options;
+  options.max_memory = 100'000;
+  const Interpreter interpreter =
+      must(Interpreter::create(std::make_shared<const Graph>(network()), options));
+  const auto result = interpreter.run(std::vector<Tensor>{random_tensor(1, {64, 3, 12, 12})});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code(), ErrorCode::kResourceLimit);
+  EXPECT_NE(result.error().message().find("node \""), std::string::npos)
+      << result.error().message();
+}
+
+TEST(Interpreter, RefusesSizesBeyondAnyMemory) {
+  for (const Ints& repeats : {Ints{1 << 30, 1 << 30}, Ints{INT64_MAX, 4}}) {
+    auto b = builder();
+    const ValueId x = b.input("x", {64, 64});
+    const ValueId r = b.constant("repeats", Tensor::of<int64_t>({2}, repeats));
+    Result<ValueId> tiled = ValueId();
+    try {
+      tiled = b.op("Tile", {x, r}, {}, "tiled");
+    } catch (const std::runtime_error&) {
+      continue;  // inference may see it first
+    }
+    b.output(b.op("Relu", {*tiled}));
+    const auto graph = std::make_shared<const Graph>(b.finish());
+    const auto interpreter = Interpreter::create(graph, {});
+    if (!interpreter.ok()) continue;
+    const auto result = interpreter->run(std::vector<Tensor>{random_tensor(1, {64, 64})});
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code(), ErrorCode::kResourceLimit);
+  }
+}
+
+// oneDNN prefers other layouts where vectors are shorter: channels in blocks of 8 or 16, padded.
+TEST(Interpreter, IsLikeReferenceOnOlderMachines) {
+#if defined(__x86_64__)
+  if (std::getenv("ONEDNN_MAX_CPU_ISA") != nullptr) GTEST_SKIP() << "is one of its own runs";
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  for (const char* instructions : {"SSE41", "AVX2", "AVX512_CORE"}) {
+    const std::string command = cat("ONEDNN_MAX_CPU_ISA=", instructions, " '", self,
+                                    "' --gtest_brief=1 --gtest_output= > /dev/null 2>&1");
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  }
+#else
+  GTEST_SKIP() << "not this architecture";
+#endif
 }
 
 class Refusing : public Observer {

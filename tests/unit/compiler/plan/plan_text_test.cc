@@ -77,7 +77,7 @@ TEST(ApplyPlan, StoresASharedWeightOnceWithScalesPerBranch) {
   Network net;
   const auto weight = net.builder().constant<float>("w", {4, 4, 3, 3}, testing::weights(144));
   const auto factor = net.builder().constant<float>("f", {4, 1, 1, 1}, {0.5F, 1.0F, 2.0F, 3.0F});
-  const auto bias = net.builder().constant<float>("b", {4}, {0.0F, 0.0F, 0.0F, 0.0F});
+  const auto bias = net.builder().constant<float>("bias", {4}, {0.0F, 0.0F, 0.0F, 0.0F});
   const auto scaled = net.op("Mul", {weight, factor}, "scaled");
   const auto a = net.conv_with(net.input("x1"), weight, bias, "a");
   const auto b = net.conv_with(net.input("x2"), scaled, bias, "b");
