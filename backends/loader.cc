@@ -80,6 +80,7 @@ Result<OpRule> read_op(const file::Op& in, const std::string& type, const Backen
   }
   out.participation = static_cast<plan::Participation>(in.runs());
   out.output = in.output() == file::OUTPUT_REQUIRED ? plan::OutputQuantizer::kRequired
+               : in.output() == file::OUTPUT_FLOAT  ? plan::OutputQuantizer::kFloat
                                                     : plan::OutputQuantizer::kOptional;
   out.data_space = in.data();
   out.weight_space = in.weight();

@@ -117,8 +117,7 @@ class UnitMaker {
   }
 
   bool is_float(ValueId id) const {
-    return specialized_.is_static(id) &&
-           specialized_.value(id).type.storage == ir::DType::kFloat32;
+    return specialized_.is_static(id) && specialized_.value(id).type.storage == ir::DType::kFloat32;
   }
 
   bool same_shape(ValueId a, ValueId b) const {
@@ -167,9 +166,8 @@ class UnitMaker {
     if (unit.post_ops.empty() && is_bias(graph_.node(unit.nodes[0]), from, other)) {
       return Joined{{PostOp::Kind::kBias}, other};
     }
-    const bool has_sum = std::any_of(unit.post_ops.begin(), unit.post_ops.end(), [](PostOp op) {
-      return op.kind == PostOp::Kind::kSum;
-    });
+    const bool has_sum = std::any_of(unit.post_ops.begin(), unit.post_ops.end(),
+                                     [](PostOp op) { return op.kind == PostOp::Kind::kSum; });
     if (has_sum || !same_shape(from, other)) return std::nullopt;
     return Joined{{PostOp::Kind::kSum}, other};
   }

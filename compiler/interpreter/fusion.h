@@ -1,5 +1,5 @@
-// Which nodes run as one kernel: a linear node and the elementwise nodes behind it, or QuantizeLinear
-// and DequantizeLinear.
+// Which nodes run as one kernel: a linear node and the elementwise nodes behind it, or
+// QuantizeLinear and DequantizeLinear.
 #pragma once
 
 #include <vector>
@@ -12,8 +12,8 @@ namespace octet::interpreter {
 // Runs at the place of its last node, where all its operands are there.
 struct Unit {
   std::vector<ir::NodeId> nodes;
-  std::vector<PostOp> post_ops;         // one per node behind the first
-  std::vector<ir::ValueId> operands;    // of post-ops, in order; they follow the first node's inputs
+  std::vector<PostOp> post_ops;       // one per node behind the first
+  std::vector<ir::ValueId> operands;  // of post-ops, in order; they follow the first node's inputs
 };
 
 enum class Fusion { kNone, kAll };

@@ -23,8 +23,8 @@ constexpr size_t kMaxPlans = 8;
 Status check_executable(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   const ops::OpSchema* schema = ops::find_schema(node);
-  const std::string op = node.domain.empty() ? quote_name(node.op_type)
-                                             : quote_name(node.domain + "." + node.op_type);
+  const std::string op =
+      node.domain.empty() ? quote_name(node.op_type) : quote_name(node.domain + "." + node.op_type);
   if (schema == nullptr) {
     return unsupported(ir::describe(graph, id), ": operator ", op,
                        " cannot be executed; replace it by standard operators, or export the "
@@ -147,6 +147,11 @@ Interpreter& Interpreter::operator=(Interpreter&&) noexcept = default;
 Interpreter::~Interpreter() = default;
 
 Result<Interpreter> Interpreter::create(std::shared_ptr<const ir::Graph> graph, Options options) {
+  for (ValueId id : options.observed) {
+    if (!id.valid() || id.index() >= graph->value_count()) {
+      return internal_error("value ", id.value, " is observed, but not of this graph");
+    }
+  }
   OCTET_ASSIGN(dnnl::engine engine,
                onednn::guarded([] { return dnnl::engine(dnnl::engine::kind::cpu, 0); }));
   auto impl = std::make_unique<Impl>(std::move(graph), std::move(options), std::move(engine));

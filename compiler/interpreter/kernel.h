@@ -17,7 +17,7 @@ namespace octet::interpreter {
 
 // A value that a kernel reads or writes, as far as it is known when the plan is made.
 struct Operand {
-  ir::ValueId id;            // invalid where omitted
+  ir::ValueId id;  // invalid where omitted
   ir::DType dtype = ir::DType::kUndefined;
   std::vector<int64_t> shape = {};
   ir::TensorPtr constant = nullptr;  // null when computed by the run
@@ -30,7 +30,8 @@ struct Operand {
   int64_t count() const;
 };
 
-// A node fused behind another: elementwise behind linear, or DequantizeLinear behind QuantizeLinear.
+// A node fused behind another: elementwise behind linear, or DequantizeLinear behind
+// QuantizeLinear.
 struct PostOp {
   // kBias adds a number per channel and comes first; kSum adds a value of the same shape.
   // kDequantize comes behind QuantizeLinear alone, with the same scale and zero point.
@@ -44,7 +45,7 @@ struct PostOp {
 struct KernelRequest {
   const ir::Node& node;
   int64_t opset = 0;
-  std::vector<Operand> inputs;  // of the node, then those of post-ops
+  std::vector<Operand> inputs;   // of the node, then those of post-ops
   std::vector<Operand> outputs;  // of the last fused node
   std::vector<PostOp> post_ops;
   const dnnl::engine& engine;
@@ -70,7 +71,7 @@ struct InputNeed {
   static InputNeed plain() { return {}; }
   static InputNeed as_is() { return {Form::kAsIs, {}}; }
   static InputNeed nothing() { return {Form::kNothing, {}}; }
-  static InputNeed in(Layout layout) { return {Form::kLayout, std::move(layout)}; }
+  static InputNeed in(const Layout& layout) { return {Form::kLayout, layout}; }
 };
 
 // What a kernel keeps between executions in one execution context.
@@ -100,8 +101,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
 
-  std::vector<InputNeed> needs;         // one per input of the request
-  std::vector<Layout> output_layouts;   // one per output of the request
+  std::vector<InputNeed> needs;        // one per input of the request
+  std::vector<Layout> output_layouts;  // one per output of the request
   // Operands whose memory output 0 may take over, if nobody reads them later: the first that fits.
   // The kernel then finds both at one address.
   std::vector<size_t> in_place;

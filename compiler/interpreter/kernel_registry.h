@@ -8,8 +8,8 @@ namespace octet::interpreter {
 // The first kernel that takes the request, or null.
 Result<KernelPtr> make_kernel(const KernelRequest& request);
 
-// Copies a value of float32, int8 or uint8 from one layout to another. oneDNN's reorder. The layouts
-// of integers are row-major or channel-blocked.
+// Copies a value of float32, int8 or uint8 from one layout to another. oneDNN's reorder. The
+// layouts of integers are row-major or channel-blocked.
 Result<KernelPtr> make_reorder(const dnnl::engine& engine, ir::DType dtype,
                                std::span<const int64_t> shape, const Layout& from,
                                const Layout& to);

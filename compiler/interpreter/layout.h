@@ -49,8 +49,8 @@ onednn::Desc strided_desc(const onednn::Dims& shape, const onednn::Dims& strides
 // float32 of any format, for oneDNN to choose.
 onednn::Desc any_desc(std::span<const int64_t> shape);
 
-// The layout [batch, channels / block, spatial..., block] of a value of rank 3 to 5, in blocks of 8 or
-// 16 with channels padded with zeros, or of all channels.
+// The layout [batch, channels / block, spatial..., block] of a value of rank 3 to 5, in blocks of 8
+// or 16 with channels padded with zeros, or of all channels.
 Layout channel_blocked(std::span<const int64_t> shape, int64_t block);
 onednn::Desc channel_blocked_desc(std::span<const int64_t> shape, int64_t block,
                                   dnnl::memory::data_type type);

@@ -59,9 +59,8 @@ bool can_take_over(const Plan& plan, const std::vector<Lifetime>& lives, size_t 
   const Buffer& to = plan.buffer(output);
   if (from.place != Buffer::Place::kArena || to.place != Buffer::Place::kArena) return false;
   if (lives[root.index()].last != at || to.bytes > from.bytes || to.root != output) return false;
-  return std::count_if(step.inputs.begin(), step.inputs.end(), [&](BufferId id) {
-           return id.valid() && root_of(plan, id) == root;
-         }) == 1;
+  return std::count_if(step.inputs.begin(), step.inputs.end(),
+                       [&](BufferId id) { return id.valid() && root_of(plan, id) == root; }) == 1;
 }
 
 std::optional<BufferId> in_place_operand(const Plan& plan, const std::vector<Lifetime>& lives,
@@ -107,8 +106,8 @@ Status assign_offsets(Plan& plan, const std::vector<Lifetime>& lives) {
       const Buffer& other = plan.buffers[j];
       if (!lives[i].overlaps(lives[j])) continue;
       if (size <= other.offset - offset) break;
-      offset = std::max(offset, other.offset + (other.bytes + kAlignment - 1) / kAlignment *
-                                                   kAlignment);
+      offset =
+          std::max(offset, other.offset + (other.bytes + kAlignment - 1) / kAlignment * kAlignment);
     }
     const auto end = checked_add(offset, size);
     if (!end) return resource_limit("the memory of a run does not fit 64 bits");

@@ -57,9 +57,8 @@ struct Blocking {
 
 inline std::optional<Blocking> blocking_of(const Desc& desc) {
   if (desc.get_format_kind() != dnnl::memory::format_kind::blocked) return std::nullopt;
-  return Blocking{desc.get_dims(),         desc.get_padded_dims(), desc.get_strides(),
-                  desc.get_inner_blks(),   desc.get_inner_idxs(),
-                  desc.get_submemory_offset()};
+  return Blocking{desc.get_dims(),       desc.get_padded_dims(), desc.get_strides(),
+                  desc.get_inner_blks(), desc.get_inner_idxs(),  desc.get_submemory_offset()};
 }
 
 #else
@@ -120,8 +119,8 @@ typename Primitive::primitive_desc make_convolution(dnnl::algorithm algorithm,
                                                     const dnnl::primitive_attr& attr) {
   const auto inference = dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine,    inference,   algorithm,    d.src,      d.weights, d.bias.value_or(Desc()),
-          d.dst,     w.strides,   w.dilations,  w.pads_begin, w.pads_end, attr};
+  return {engine, inference, algorithm,   d.src,        d.weights,  d.bias.value_or(Desc()),
+          d.dst,  w.strides, w.dilations, w.pads_begin, w.pads_end, attr};
 #else
   if (d.bias) {
     return {{inference, algorithm, d.src, d.weights, *d.bias, d.dst, w.strides, w.dilations,
@@ -139,8 +138,8 @@ typename Primitive::primitive_desc make_convolution(dnnl::algorithm algorithm,
 inline dnnl::convolution_forward::primitive_desc make_convolution(
     const dnnl::engine& engine, const LinearDescs& d, const WindowSpec& w,
     const dnnl::primitive_attr& attr) {
-  return make_convolution<dnnl::convolution_forward>(dnnl::algorithm::convolution_direct, engine,
-                                                     d, w, attr);
+  return make_convolution<dnnl::convolution_forward>(dnnl::algorithm::convolution_direct, engine, d,
+                                                     w, attr);
 }
 
 inline dnnl::deconvolution_forward::primitive_desc make_deconvolution(
@@ -167,8 +166,8 @@ inline dnnl::pooling_forward::primitive_desc make_pooling(dnnl::algorithm algori
                                                           const dnnl::primitive_attr& attr) {
   const auto inference = dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine,      inference,    algorithm,  src, dst, w.strides, w.kernel, w.dilations,
-          w.pads_begin, w.pads_end, attr};
+  return {engine,   inference,   algorithm,    src,        dst, w.strides,
+          w.kernel, w.dilations, w.pads_begin, w.pads_end, attr};
 #else
   return {{inference, algorithm, src, dst, w.strides, w.kernel, w.pads_begin, w.pads_end},
           attr,

@@ -96,11 +96,11 @@ class PlanBuilder {
   Buffer& buffer(BufferId id) { return plan_.buffers[id.index()]; }
 
   // Another name for the memory of `of`.
-  BufferId add_view(NodeId node, BufferId of, std::vector<int64_t> shape, Layout layout) {
+  BufferId add_view(NodeId node, BufferId of, std::vector<int64_t> shape, const Layout& layout) {
     Buffer view = buffer(of);
     view.root = buffer(of).root;
     view.shape = std::move(shape);
-    view.layout = std::move(layout);
+    view.layout = layout;
     int64_t count = 1;
     for (int64_t extent : *view.shape) count *= extent;
     view.bytes =
@@ -121,9 +121,9 @@ class PlanBuilder {
     if (layout.is_plain() && buffer(from).layout.starts_plain()) {
       out = add_view(node, from, *buffer(from).shape, {});
     } else {
-      OCTET_ASSIGN(KernelPtr kernel, make_reorder(context_.engine, buffer(from).dtype,
-                                                  *buffer(from).shape, buffer(from).layout,
-                                                  layout));
+      OCTET_ASSIGN(KernelPtr kernel,
+                   make_reorder(context_.engine, buffer(from).dtype, *buffer(from).shape,
+                                buffer(from).layout, layout));
       Buffer to = buffer(from);
       to.place = Buffer::Place::kArena;
       to.root = {};
@@ -223,8 +223,14 @@ class PlanBuilder {
     }
     const bool fast = context_.options.kernels == Kernels::kFast;
     if (fast && fits_kernel(inputs) && fits_kernel(last.outputs)) {
-      KernelRequest request{first,         graph_.model.opset(), {}, {}, unit.post_ops,
-                            context_.engine, context_.weights, context_.options.threads};
+      KernelRequest request{first,
+                            graph_.model.opset(),
+                            {},
+                            {},
+                            unit.post_ops,
+                            context_.engine,
+                            context_.weights,
+                            context_.options.threads};
       for (ValueId id : inputs) request.inputs.push_back(operand(id));
       for (ValueId id : last.outputs) request.outputs.push_back(operand(id));
       OCTET_ASSIGN(KernelPtr kernel, make_kernel(request));

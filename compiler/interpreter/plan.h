@@ -32,9 +32,9 @@ struct Buffer {
   int64_t bytes = 0;
   // Itself, or the buffer whose memory this is another name or shape for.
   BufferId root = {};
-  size_t input = 0;                   // kInput: position among the required inputs
-  ir::TensorPtr constant = nullptr;   // kConstant
-  int64_t offset = 0;                 // kArena, roots only
+  size_t input = 0;                  // kInput: position among the required inputs
+  ir::TensorPtr constant = nullptr;  // kConstant
+  int64_t offset = 0;                // kArena, roots only
 };
 
 struct Observation {
@@ -67,7 +67,7 @@ struct Plan {
   std::vector<BufferId> outputs;   // one per graph output
   int64_t arena_bytes = 0;         // values, then scratch
   int64_t scratch_offset = 0;
-  ir::NodeId largest;              // that takes most of the arena; named when there is no room
+  ir::NodeId largest;  // that takes most of the arena; named when there is no room
 
   const Buffer& buffer(BufferId id) const { return buffers[id.index()]; }
 };

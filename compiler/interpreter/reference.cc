@@ -16,8 +16,7 @@ bool within(std::span<const std::byte> inner, std::span<const std::byte> outer) 
 }
 
 Result<ReferenceOutputs> evaluate(const ir::Graph& graph, const ir::Node& node,
-                                  std::span<const ir::Tensor* const> inputs,
-                                  MemoryBudget& budget) {
+                                  std::span<const ir::Tensor* const> inputs, MemoryBudget& budget) {
   MemoryBudget left(budget.limit() - budget.used());
   const ops::EvaluateContext context{node, graph.model.opset(), inputs, &left};
   ReferenceOutputs out;

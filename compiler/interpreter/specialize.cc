@@ -141,9 +141,8 @@ class Specializer {
   }
 
   Specialized finish(const std::vector<NodeId>& nodes, const std::vector<ValueId>& observed) && {
-    out_.nodes = nodes_above(graph_, wanted_values(graph_, observed), nodes, [&](ValueId id) {
-      return out_.value(id).constant != nullptr;
-    });
+    out_.nodes = nodes_above(graph_, wanted_values(graph_, observed), nodes,
+                             [&](ValueId id) { return out_.value(id).constant != nullptr; });
     return std::move(out_);
   }
 
@@ -198,9 +197,8 @@ bool Specialized::is_static(ValueId id) const {
 }
 
 std::vector<NodeId> needed_nodes(const ir::Graph& graph, const std::vector<ValueId>& observed) {
-  return nodes_above(graph, wanted_values(graph, observed), graph.order(), [&](ValueId id) {
-    return graph.value(id).is_constant();
-  });
+  return nodes_above(graph, wanted_values(graph, observed), graph.order(),
+                     [&](ValueId id) { return graph.value(id).is_constant(); });
 }
 
 Status fold_constants(const ir::Graph& graph, const std::vector<NodeId>& nodes,

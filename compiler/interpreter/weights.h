@@ -49,15 +49,14 @@ class PackedWeights {
                                 const onednn::Desc& to);
 
   // Memory of `count` floats that `fill` writes once; shared under (operand, purpose).
-  Result<ChargedMemoryPtr> derive(const Operand& operand, const std::string& purpose,
-                                  int64_t count, const std::function<void(float*)>& fill);
+  Result<ChargedMemoryPtr> derive(const Operand& operand, const std::string& purpose, int64_t count,
+                                  const std::function<void(float*)>& fill);
 
   MemoryBudget& budget() { return budget_; }
 
  private:
   using Key = std::pair<ir::ValueId, std::string>;
-  Result<ChargedMemoryPtr> shared(const Operand& operand, const std::string& purpose,
-                                  int64_t bytes,
+  Result<ChargedMemoryPtr> shared(const Operand& operand, const std::string& purpose, int64_t bytes,
                                   const std::function<Status(std::byte*)>& fill);
 
   MemoryBudget& budget_;

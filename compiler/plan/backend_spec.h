@@ -36,6 +36,7 @@ enum class Participation {
 enum class OutputQuantizer {
   kRequired,  // the target fuses only with a quantizer behind it
   kOptional,  // it can hand out float
+  kFloat,     // as kOptional, and what runs between integers does not start behind it
 };
 
 // A condition on a node for a rule to apply to it.

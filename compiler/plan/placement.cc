@@ -114,7 +114,8 @@ class Placer {
   bool comes_from_integers(ValueId value) const {
     const NodeId producer = graph_.value(value).producer;
     return producer.valid() && is_integer(producer) &&
-           out_.units.unit_of(producer)->hands_on(value);
+           out_.units.unit_of(producer)->hands_on(value) &&
+           out_.units.unit_of(producer)->rule->output != OutputQuantizer::kFloat;
   }
 
   bool read_by_integers(ValueId value) const {

@@ -80,7 +80,7 @@ Status check_selectors(const Recipe& recipe, const Graph& graph) {
     }
     const bool by_name = !entry.select.node.empty();
     const std::string& wanted = by_name ? entry.select.node : entry.select.op_type;
-    return usage_error("recipe: no node matches ", by_name ? "node " : "op_type ",
+    return usage_error("nothing matches the selector's ", by_name ? "node " : "op_type ",
                        quote_name(wanted), "; the nearest is ",
                        quote_name(nearest_name(wanted, by_name ? names : types)));
   }

@@ -6,13 +6,15 @@
 namespace octet::tools {
 namespace {
 
-// A description says "name:" at its top level; a rule file holds "rules {" or "rule {".
+// A description has these fields at its top level; a rule file has only "rules {" there.
 bool is_backend(const std::string& text) {
   size_t start = 0;
   while (start < text.size()) {
     const size_t end = std::min(text.find('\n', start), text.size());
     const std::string line = text.substr(start, end - start);
-    if (line.rfind("space", 0) == 0 || line.rfind("op {", 0) == 0) return true;
+    for (const char* field : {"name:", "space {", "op {"}) {
+      if (line.rfind(field, 0) == 0) return true;
+    }
     start = end + 1;
   }
   return false;

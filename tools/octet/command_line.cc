@@ -3,9 +3,13 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "compiler/base/files.h"
 #include "compiler/base/log.h"
+#include "compiler/base/names.h"
 #include "tools/octet/invocation.h"
 #include "tools/octet/version.h"
 
@@ -22,6 +26,41 @@ constexpr int kDone = 0;
 int report(const Error& error) {
   std::cerr << "octet: error: " << error.message() << '\n';
   return static_cast<int>(error.code());
+}
+
+bool is_option(std::string_view argument) {
+  return argument.size() > 1 && argument[0] == '-' && !(argument[1] >= '0' && argument[1] <= '9');
+}
+
+// What the parser's own message leaves out: which verb or option is not known, and the nearest.
+std::optional<Error> unknown_name(CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || is_option(argv[1])) return std::nullopt;
+  std::vector<std::string> names;
+  const CLI::App* verb = nullptr;
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(each->get_name());
+    if (names.back() == argv[1]) verb = each;
+  }
+  if (verb == nullptr) {
+    return usage_error("unknown verb ", quote_name(argv[1]), "; the nearest is ",
+                       quote_name(nearest_name(argv[1], names)), " (octet --help lists all)");
+  }
+  names.clear();
+  for (const CLI::Option* option : verb->get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (int i = 2; i < argc; ++i) {
+    const std::string argument(argv[i]);
+    const std::string name = argument.substr(0, argument.find('='));
+    if (name == "--") break;
+    // A short option may have its value behind it: -ofile.
+    if (!is_option(name) || verb->get_option_no_throw(name) != nullptr) continue;
+    if (name[1] != '-' && verb->get_option_no_throw(name.substr(0, 2)) != nullptr) continue;
+    return usage_error("unknown option ", quote_name(name), "; the nearest is ",
+                       quote_name(nearest_name(name, names)), " (octet ", verb->get_name(),
+                       " --help lists all)");
+  }
+  return std::nullopt;
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -43,6 +82,7 @@ int parse_and_run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (const auto unknown = unknown_name(app, argc, argv)) return report(*unknown);
     std::string message = error.what();
     for (char& c : message) c = c == '\n' ? ' ' : c;
     return report(usage_error(message, "; octet --help lists the verbs and options"));
@@ -51,7 +91,9 @@ int parse_and_run(int argc, char** argv) {
                 : invocation.verbose ? LogLevel::kVerbose
                                      : LogLevel::kNormal);
   const Status status = invocation.action();
-  return status.ok() ? kDone : report(status.error());
+  if (!status.ok()) return report(status.error());
+  if (!std::cout.flush()) return report(io_error("standard output could not be written"));
+  return kDone;
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ class Inspection {
     for (ir::NodeId id : graph_.order()) ++ops_[op_name(graph_.node(id))];
     find_unknown();
     find_shared_weights();
-    OCTET_ASSIGN(const ir::Graph canonical, load_canonical(path));
+    CanonicalOptions options;
+    options.weights = CanonicalOptions::NonFiniteWeights::kAllowed;
+    OCTET_ASSIGN(const ir::Graph canonical, load_canonical(path, options));
     for (const std::string& name : backends::builtin_backends()) {
       OCTET_ASSIGN(const plan::BackendSpec spec, backends::load_backend(name));
       coverage_.push_back(cover(canonical, spec));

@@ -1,12 +1,63 @@
 #include "tools/octet/model_input.h"
 
+#include <cmath>
+#include <filesystem>
+
 #include "compiler/base/files.h"
 #include "compiler/base/log.h"
 #include "compiler/base/names.h"
+#include "compiler/data/fit.h"
 #include "compiler/onnx/import.h"
+#include "compiler/ops/schema.h"
 #include "passes/pipeline.h"
 
 namespace octet::tools {
+namespace {
+
+std::optional<int64_t> first_non_finite(const ir::Tensor& tensor) {
+  if (!numerics::is_floating_point(tensor.dtype())) return std::nullopt;
+  if (tensor.dtype() == ir::DType::kFloat32) {
+    return data::first_non_finite(tensor.data<float>());
+  }
+  for (int64_t i = 0; i < tensor.element_count(); ++i) {
+    if (!std::isfinite(tensor.at_as_double(i))) return i;
+  }
+  return std::nullopt;
+}
+
+// The first node that takes the value as a factor or summand of its own. Masks and fill values,
+// which may well be infinite, are data operands.
+const ir::Use* use_as_weight(const ir::Graph& graph, ir::ValueId id) {
+  for (const ir::Use& use : graph.uses(id)) {
+    if (use.implicit) continue;
+    const ops::OpSchema* schema = ops::find_schema(graph.node(use.node));
+    if (schema == nullptr) continue;
+    const ops::Role role = schema->role(static_cast<size_t>(use.index));
+    if (role == ops::Role::kWeight || role == ops::Role::kBias || role == ops::Role::kParameter) {
+      return &use;
+    }
+  }
+  return nullptr;
+}
+
+Status check_weights(const ir::Graph& graph) {
+  for (size_t i = 0; i < graph.value_count(); ++i) {
+    const ir::ValueId id(i);
+    const ir::Value& value = graph.value(id);
+    if (!value.alive || !value.is_constant()) continue;
+    const ir::Use* const use = use_as_weight(graph, id);
+    if (use == nullptr) continue;
+    const auto at = first_non_finite(*value.constant);
+    if (!at) continue;
+    return malformed(ir::describe(graph, use->node), ": input ", use->index, " ",
+                     quote_name(value.name), ": element ", *at, " is ",
+                     std::isnan(value.constant->at_as_double(*at)) ? "NaN" : "infinite",
+                     "; weights must be finite: export the model from a sound checkpoint");
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<ir::Graph> load_model(const std::string& path) {
   auto graph = onnx::import_model(path);
@@ -16,6 +67,8 @@ Result<ir::Graph> load_model(const std::string& path) {
 
 Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions& options) {
   OCTET_ASSIGN(ir::Graph graph, load_model(path));
+  const bool check = options.weights == CanonicalOptions::NonFiniteWeights::kRefused;
+  if (check) OCTET_TRY(check_weights(graph).in(path));
   passes::PipelineOptions pipeline;
   pipeline.disabled.insert(options.disabled.begin(), options.disabled.end());
   const auto reports = passes::canonicalize(graph, pipeline);
@@ -24,6 +77,8 @@ Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions
     if (report.changed) log_detail(cat(report.pass, ": ", report.edits, " edits"));
     for (const std::string& note : report.notes) log_detail(cat(report.pass, ": ", note));
   }
+  // Again: weights that were behind other nodes are now seen.
+  if (check) OCTET_TRY(check_weights(graph).in(path));
   return graph;
 }
 
@@ -56,6 +111,10 @@ Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
 Status check_output_path(const std::string& output, const std::vector<std::string>& inputs) {
   if (is_directory(output)) {
     return usage_error("the output ", quote_name(output), " is a folder; name a file");
+  }
+  const auto folder = std::filesystem::path(output).parent_path();
+  if (!folder.empty() && !is_directory(folder.string())) {
+    return io_error("the output ", quote_name(output), ": there is no such folder; make it first");
   }
   for (const std::string& input : inputs) {
     if (!input.empty() && (input == output || same_file(input, output))) {

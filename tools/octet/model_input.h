@@ -18,6 +18,9 @@ Result<ir::Graph> load_model(const std::string& path);
 // The canonical form, which statistics and plans speak of. Notes of the passes go to the log.
 struct CanonicalOptions {
   std::vector<std::string> disabled = {};  // passes and rules
+  // NaN and infinity in weights, biases and per-channel parameters: kMalformed, naming the node.
+  // They may hide behind a Clip or a Relu, so that no activation shows them.
+  enum class NonFiniteWeights { kRefused, kAllowed } weights = NonFiniteWeights::kRefused;
 };
 Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions& options = {});
 
@@ -34,7 +37,8 @@ void add_data_options(CLI::App& verb, DataOptions& options);
 Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
                                                  const ir::Graph& graph);
 
-// kUsage when `output` is the same file as one of `inputs`, or a folder.
+// kUsage when `output` is the same file as one of `inputs`, or a folder; kIo when its folder does
+// not exist, which is better said before the work than after it.
 Status check_output_path(const std::string& output, const std::vector<std::string>& inputs);
 
 }  // namespace octet::tools

@@ -20,6 +20,7 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
   OCTET_ASSIGN(const plan::BackendSpec spec, chosen_backend(options.plan));
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options.plan));
   OCTET_ASSIGN(const ir::Graph graph, load_canonical(options.model));
+  OCTET_TRY(plan::check_selectors(recipe, graph).in(options.plan.recipe));
   OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options.statistics));
   OCTET_ASSIGN(const plan::QuantPlan made, plan::make_plan(graph, statistics, spec, recipe));
   OCTET_TRY(write_file_atomic(options.output, made.to_text()));

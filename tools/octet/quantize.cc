@@ -56,14 +56,15 @@ class Quantization {
     OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
     OCTET_ASSIGN(ir::Graph canonical, load_canonical(options_.model));
     graph_ = std::make_shared<const ir::Graph>(std::move(canonical));
-    OCTET_TRY(plan::check_selectors(recipe_, *graph_));
+    OCTET_TRY(plan::check_selectors(recipe_, *graph_).in(options_.plan.recipe));
     OCTET_ASSIGN(const calibration::Statistics statistics, statistics_of_model());
     samples_ = statistics.samples;
     OCTET_ASSIGN(plan_, plan::make_plan(*graph_, statistics, spec_, recipe_));
-    OCTET_ASSIGN(ir::Graph quantized,
-                 apply_and_emit(*graph_, plan_, spec_));
-    OCTET_TRY(write_checked(quantized, output_));
-    OCTET_TRY(measure(std::move(quantized)));
+    OCTET_ASSIGN(ir::Graph emitted, apply_and_emit(*graph_, plan_, spec_));
+    const auto quantized = std::make_shared<const ir::Graph>(std::move(emitted));
+    // Before writing: a run that fails leaves no file.
+    OCTET_TRY(measure(quantized));
+    OCTET_TRY(write_checked(*quantized, output_));
     print();
     return {};
   }
@@ -84,9 +85,9 @@ class Quantization {
     return gather(graph_, *used, std::move(calibrate), invocation_);
   }
 
-  // On samples that calibration did not see where there are some; a handful, since the figure
-  // settles quickly and nobody should wait for it.
-  Status measure(ir::Graph quantized) {
+  // On samples that calibration did not see where there are some that can be used; a handful, since
+  // the figure settles quickly and nobody should wait for it.
+  Status measure(const std::shared_ptr<const ir::Graph>& quantized) {
     if (dataset_ == nullptr) return {};
     constexpr size_t kMeasured = 4;
     const auto used = static_cast<size_t>(samples_);
@@ -95,12 +96,16 @@ class Quantization {
     compare.samples = kMeasured;
     compare.threads = invocation_.thread_count();
     OCTET_ASSIGN(compare.max_memory, invocation_.memory_limit());
-    OCTET_ASSIGN(Comparison comparison,
-                 compare_models(graph_, std::make_shared<const ir::Graph>(std::move(quantized)),
-                                *dataset_, compare));
-    error_ = {comparison, compare.first_sample > 0
-                              ? cat(comparison.samples, " samples not used for calibration")
-                              : cat(comparison.samples, " of the calibration samples")};
+    auto comparison = compare_models(graph_, quantized, *dataset_, compare);
+    if (!comparison.ok() && comparison.error().code() == ErrorCode::kBadData) {
+      compare.first_sample = 0;
+      comparison = compare_models(graph_, quantized, *dataset_, compare);
+    }
+    if (!comparison.ok()) return comparison.error();
+    const size_t count = comparison->samples;
+    error_ = {*std::move(comparison), compare.first_sample > 0
+                                          ? cat(count, " samples not used for calibration")
+                                          : cat(count, " of the calibration samples")};
     return {};
   }
 

@@ -1,10 +1,11 @@
-// BatchNormalization of inference: a factor and a summand per channel, row-major or channel-blocked.
+// BatchNormalization of inference: a factor and a summand per channel, row-major or
+// channel-blocked.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "compiler/interpreter/kernels/vector_math.h"
 #include "compiler/interpreter/kernel.h"
+#include "compiler/interpreter/kernels/vector_math.h"
 
 namespace octet::interpreter {
 namespace {

@@ -1,10 +1,10 @@
-// Elementwise operators of two float32 operands with broadcasting: operands of one layout element by
-// element, numbers per channel beside a channel-blocked operand, row-major operands otherwise.
+// Elementwise operators of two float32 operands with broadcasting: operands of one layout element
+// by element, numbers per channel beside a channel-blocked operand, row-major operands otherwise.
 #include <algorithm>
 #include <array>
 
-#include "compiler/interpreter/kernels/vector_math.h"
 #include "compiler/interpreter/kernel.h"
+#include "compiler/interpreter/kernels/vector_math.h"
 #include "compiler/ops/broadcast.h"
 
 namespace octet::interpreter {
@@ -109,9 +109,9 @@ struct Function {
 };
 
 constexpr Function kFunctions[] = {
-    {"Add", loops_of<Add>(), true}, {"Sub", loops_of<Sub>(), true},
-    {"Mul", loops_of<Mul>(), true}, {"Div", loops_of<Div>(), false},
-    {"Max", loops_of<Max>(), true}, {"Min", loops_of<Min>(), true},
+    {"Add", loops_of<Add>(), true},     {"Sub", loops_of<Sub>(), true},
+    {"Mul", loops_of<Mul>(), true},     {"Div", loops_of<Div>(), false},
+    {"Max", loops_of<Max>(), true},     {"Min", loops_of<Min>(), true},
     {"PRelu", loops_of<PRelu>(), true},
 };
 
@@ -142,8 +142,7 @@ class BroadcastKernel : public Kernel {
       if (plan_.run_stride[0] == 0) {
         loops_.scalar_vector(b + from[1], a + from[0], y + to, plan_.run);
       } else {
-        const RunLoop loop =
-            plan_.run_stride[1] == 0 ? loops_.vector_scalar : loops_.vector_vector;
+        const RunLoop loop = plan_.run_stride[1] == 0 ? loops_.vector_scalar : loops_.vector_vector;
         loop(a + from[0], b + from[1], y + to, plan_.run);
       }
     });
@@ -166,7 +165,10 @@ struct ChannelOperand {
 class ChannelKernel : public Kernel {
  public:
   ChannelKernel(ChannelLoop loop, const Operand& x, const ChannelOperand& channel, float padding)
-      : loop_(loop), batch_(x.shape[0]), channels_(x.shape[1]), channel_(channel),
+      : loop_(loop),
+        batch_(x.shape[0]),
+        channels_(x.shape[1]),
+        channel_(channel),
         padding_(padding) {
     shape_.block = *x.layout.channel_block();
     shape_.blocks = (channels_ + shape_.block - 1) / shape_.block;

@@ -83,14 +83,12 @@ Result<KernelPtr> make(const KernelRequest& request, const ConvAttributes& conv,
   onednn::LinearDescs descs;
   descs.src = any_desc(request.input(0).shape);
   // Packing is for constants; what a run computes is taken as it lies.
-  descs.weights =
-      request.input(1).constant != nullptr ? any_weights(conv) : weights_as_stored;
+  descs.weights = request.input(1).constant != nullptr ? any_weights(conv) : weights_as_stored;
   if (bias) descs.bias = plain_desc(bias->dims);
   descs.dst = any_desc(request.outputs[0].shape);
   const auto describe = [&] {
-    return onednn::described([&] {
-      return make_descriptor(request.engine, descs, window, linear_attributes(request));
-    });
+    return onednn::described(
+        [&] { return make_descriptor(request.engine, descs, window, linear_attributes(request)); });
   };
   OCTET_ASSIGN(auto desc, describe());
   if (!desc || is_slow(*desc)) return KernelPtr();
@@ -115,8 +113,8 @@ Result<KernelPtr> make(const KernelRequest& request, const ConvAttributes& conv,
 
 Result<KernelPtr> make_conv(const KernelRequest& request) {
   if (!fits(request)) return KernelPtr();
-  OCTET_ASSIGN(const ConvAttributes conv, ConvAttributes::from(request.node, request.input(0).shape,
-                                                               request.input(1).shape));
+  OCTET_ASSIGN(const ConvAttributes conv,
+               ConvAttributes::from(request.node, request.input(0).shape, request.input(1).shape));
   return make<dnnl::convolution_forward>(
       request, conv, plain_weights(conv), window_spec(conv),
       [](const auto&... arguments) { return onednn::make_convolution(arguments...); });

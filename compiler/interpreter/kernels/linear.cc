@@ -29,8 +29,11 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request) {
   for (const PostOp& op : request.post_ops) {
     switch (op.kind) {
       case PostOp::Kind::kBias:
-      case PostOp::Kind::kDequantize: break;
-      case PostOp::Kind::kSum: ops.append_sum(1.0F); break;
+      case PostOp::Kind::kDequantize:
+        break;
+      case PostOp::Kind::kSum:
+        ops.append_sum(1.0F);
+        break;
       case PostOp::Kind::kRelu:
         onednn::append_eltwise(ops, algorithm::eltwise_relu, 0.0F, 0.0F);
         break;
@@ -43,7 +46,9 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request) {
       case PostOp::Kind::kSigmoid:
         onednn::append_eltwise(ops, algorithm::eltwise_logistic, 0.0F, 0.0F);
         break;
-      case PostOp::Kind::kHardSwish: onednn::append_hard_swish(ops); break;
+      case PostOp::Kind::kHardSwish:
+        onednn::append_hard_swish(ops);
+        break;
     }
   }
   dnnl::primitive_attr attributes = strict_attributes();
@@ -110,8 +115,8 @@ void LinearAssembly::data(const onednn::Desc& src, const onednn::Desc& dst,
 }
 
 KernelPtr LinearAssembly::finish(dnnl::primitive primitive, size_t threads) && {
-  auto kernel = std::make_unique<OnednnKernel>(std::move(primitive), request_.engine,
-                                               std::move(arguments_));
+  auto kernel =
+      std::make_unique<OnednnKernel>(std::move(primitive), request_.engine, std::move(arguments_));
   kernel->run_on(threads);
   for (const PostOp& op : request_.post_ops) {
     if (op.kind != PostOp::Kind::kSum) continue;

@@ -39,7 +39,7 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request);
 class LinearAssembly {
  public:
   LinearAssembly(const KernelRequest& request, Layout src, Layout dst)
-      : request_(request), src_(std::move(src)), dst_(std::move(dst)) {}
+      : request_(request), src_(src), dst_(dst) {}
 
   Status weights(const LinearWeights& weights, const onednn::Desc& wanted);
   Status bias(const std::optional<LinearBias>& bias);
@@ -60,14 +60,13 @@ class LinearAssembly {
 template <typename Primitive, typename PrimitiveDesc>
 Result<KernelPtr> make_linear_kernel(const KernelRequest& request, const PrimitiveDesc& desc,
                                      const LinearWeights& weights,
-                                     const std::optional<LinearBias>& bias, Layout src,
-                                     Layout dst, size_t threads = 1) {
-  LinearAssembly assembly(request, std::move(src), std::move(dst));
+                                     const std::optional<LinearBias>& bias, Layout src, Layout dst,
+                                     size_t threads = 1) {
+  LinearAssembly assembly(request, src, dst);
   OCTET_TRY(assembly.weights(weights, desc.weights_desc()));
   OCTET_TRY(assembly.bias(bias));
   assembly.data(desc.src_desc(), desc.dst_desc(), desc.scratchpad_desc());
-  OCTET_ASSIGN(dnnl::primitive primitive,
-               onednn::guarded([&]() -> dnnl::primitive {
+  OCTET_ASSIGN(dnnl::primitive primitive, onednn::guarded([&]() -> dnnl::primitive {
                  const ThreadCount count(threads);
                  return Primitive(desc);
                }));

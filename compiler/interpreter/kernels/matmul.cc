@@ -1,9 +1,10 @@
 // MatMul and Gemm on oneDNN. Constant second factors are packed in the layout that it prefers.
+#include "compiler/ops/matmul.h"
+
 #include <algorithm>
 
 #include "compiler/interpreter/kernels/linear.h"
 #include "compiler/ops/broadcast.h"
-#include "compiler/ops/matmul.h"
 
 namespace octet::interpreter {
 namespace {

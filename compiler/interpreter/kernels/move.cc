@@ -222,9 +222,8 @@ Result<KernelPtr> make_transpose(const KernelRequest& request) {
   KernelPtr kernel;
   if (rotated) {
     const auto middle = static_cast<size_t>(order[stay]);
-    kernel = std::make_unique<MatrixTransposeKernel>(product(x.shape, 0, stay),
-                                                     product(x.shape, stay, middle),
-                                                     product(x.shape, middle, rank));
+    kernel = std::make_unique<MatrixTransposeKernel>(
+        product(x.shape, 0, stay), product(x.shape, stay, middle), product(x.shape, middle, rank));
   } else {
     kernel = std::make_unique<StridedKernel>(std::move(copy), width_of(x.dtype));
   }
@@ -258,8 +257,8 @@ Result<KernelPtr> make_concat(const KernelRequest& request) {
   if (!axis || !fit_together(whole, request.inputs, *axis)) return KernelPtr();
   Joint joint = joint_of(whole, request.inputs, *axis, blocked_operand(request.inputs));
   auto kernel = std::make_unique<ConcatKernel>(std::move(joint.pieces));
-  for (Layout& layout : joint.parts) kernel->needs.push_back(InputNeed::in(std::move(layout)));
-  kernel->output_layouts = {std::move(joint.whole)};
+  for (const Layout& layout : joint.parts) kernel->needs.push_back(InputNeed::in(layout));
+  kernel->output_layouts = {joint.whole};
   return KernelPtr(std::move(kernel));
 }
 
@@ -271,7 +270,7 @@ Result<KernelPtr> make_split(const KernelRequest& request) {
   Joint joint = joint_of(whole, request.outputs, *axis, blocked ? &whole : nullptr);
   auto kernel = std::make_unique<SplitKernel>(std::move(joint.pieces));
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
-  kernel->needs[0] = InputNeed::in(std::move(joint.whole));
+  kernel->needs[0] = InputNeed::in(joint.whole);
   kernel->output_layouts = std::move(joint.parts);
   return KernelPtr(std::move(kernel));
 }

@@ -43,9 +43,12 @@ Status OnednnKernel::execute(const Execution& execution) const {
     switch (a.source) {
       case PrimitiveArgument::Source::kInput:
         return const_cast<std::byte*>(execution.inputs[a.index]);  // read only all the same
-      case PrimitiveArgument::Source::kOutput: return execution.outputs[a.index];
-      case PrimitiveArgument::Source::kPacked: return a.packed->data();
-      case PrimitiveArgument::Source::kScratch: return execution.scratch;
+      case PrimitiveArgument::Source::kOutput:
+        return execution.outputs[a.index];
+      case PrimitiveArgument::Source::kPacked:
+        return a.packed->data();
+      case PrimitiveArgument::Source::kScratch:
+        return execution.scratch;
     }
     return nullptr;
   };

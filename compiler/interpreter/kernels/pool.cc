@@ -46,15 +46,13 @@ Result<KernelPtr> make(const KernelRequest& request, dnnl::algorithm algorithm,
   if (!desc || is_slow(*desc)) return KernelPtr();
   const onednn::Desc scratch = desc->scratchpad_desc();
   using Source = PrimitiveArgument::Source;
-  OCTET_ASSIGN(dnnl::primitive primitive, onednn::guarded([&]() -> dnnl::primitive {
-                 return dnnl::pooling_forward(*desc);
-               }));
+  OCTET_ASSIGN(dnnl::primitive primitive,
+               onednn::guarded([&]() -> dnnl::primitive { return dnnl::pooling_forward(*desc); }));
   auto kernel = std::make_unique<OnednnKernel>(
       std::move(primitive), request.engine,
-      std::vector<PrimitiveArgument>{
-          {DNNL_ARG_SRC, src, Source::kInput, 0, nullptr},
-          {DNNL_ARG_DST, desc->dst_desc(), Source::kOutput, 0, nullptr},
-          {DNNL_ARG_SCRATCHPAD, scratch, Source::kScratch, 0, nullptr}});
+      std::vector<PrimitiveArgument>{{DNNL_ARG_SRC, src, Source::kInput, 0, nullptr},
+                                     {DNNL_ARG_DST, desc->dst_desc(), Source::kOutput, 0, nullptr},
+                                     {DNNL_ARG_SCRATCHPAD, scratch, Source::kScratch, 0, nullptr}});
   kernel->needs = {InputNeed::as_is()};
   kernel->output_layouts = {Layout::of(desc->dst_desc())};
   kernel->scratch_bytes = static_cast<int64_t>(scratch.get_size());
@@ -118,8 +116,8 @@ Result<KernelPtr> make_mean_pool(const KernelRequest& request) {
   std::vector<int64_t> spatial(x.shape.size() - 2);
   std::iota(spatial.begin(), spatial.end(), 2);
   if (axes != spatial || request.outputs[0].shape.size() != x.shape.size()) return KernelPtr();
-  OCTET_ASSIGN(KernelPtr kernel, make(request, dnnl::algorithm::pooling_avg_exclude_padding,
-                                      whole_image(x.shape)));
+  OCTET_ASSIGN(KernelPtr kernel,
+               make(request, dnnl::algorithm::pooling_avg_exclude_padding, whole_image(x.shape)));
   if (kernel != nullptr) kernel->needs.resize(request.inputs.size(), InputNeed::nothing());
   return kernel;
 }

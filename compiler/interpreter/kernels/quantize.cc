@@ -1,11 +1,12 @@
-// QuantizeLinear and DequantizeLinear between float32 and 8-bit integers, and both behind each other
-// as one. Per tensor they keep their operand's layout. Constant parameters only; all rounding is
-// that of compiler/numerics.
+// QuantizeLinear and DequantizeLinear between float32 and 8-bit integers, and both behind each
+// other as one. Per tensor they keep their operand's layout. Constant parameters only; all rounding
+// is that of compiler/numerics.
+#include "compiler/numerics/quantize.h"
+
 #include <algorithm>
 #include <array>
 
 #include "compiler/interpreter/kernel.h"
-#include "compiler/numerics/quantize.h"
 #include "compiler/ops/quant_layout.h"
 
 namespace octet::interpreter {
@@ -39,8 +40,8 @@ std::optional<Parameters> parameters_of(const KernelRequest& request) {
     return std::nullopt;
   }
   for (size_t i = 0; i < out.scales.size(); ++i) {
-    out.zero_points[i] = static_cast<int32_t>(
-        zero_point.constant->at_as_int64(static_cast<int64_t>(i)));
+    out.zero_points[i] =
+        static_cast<int32_t>(zero_point.constant->at_as_int64(static_cast<int64_t>(i)));
   }
   return out;
 }
@@ -56,8 +57,7 @@ void quantize_run(const float* x, const Parameters& p, size_t s, int64_t step, i
   constexpr int32_t kLow = std::numeric_limits<Q>::min();
   constexpr int32_t kHigh = std::numeric_limits<Q>::max();
   for (int64_t i = 0; i < count; ++i, ++s) {
-    q[i] = static_cast<Q>(
-        numerics::quantize(x[i], p.scales[s], p.zero_points[s], kLow, kHigh));
+    q[i] = static_cast<Q>(numerics::quantize(x[i], p.scales[s], p.zero_points[s], kLow, kHigh));
   }
 }
 

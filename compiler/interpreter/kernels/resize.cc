@@ -1,11 +1,12 @@
-// Resize and Upsample of float32 images along their two spatial axes, nearest or linear, in the layout
-// of their operand.
+// Resize and Upsample of float32 images along their two spatial axes, nearest or linear, in the
+// layout of their operand.
+#include "compiler/ops/resize.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/interpreter/kernels/vector_math.h"
 #include "compiler/interpreter/kernel.h"
-#include "compiler/ops/resize.h"
+#include "compiler/interpreter/kernels/vector_math.h"
 
 namespace octet::interpreter {
 namespace {
@@ -21,8 +22,8 @@ struct Tap {
 };
 
 struct Images {
-  int64_t count = 1;     // batch and blocks of channels
-  int64_t block = 1;     // channels at each position
+  int64_t count = 1;  // batch and blocks of channels
+  int64_t block = 1;  // channels at each position
   std::vector<Tap> rows;
   std::vector<Tap> columns;
   int64_t in_rows = 1;

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "compiler/interpreter/kernels/vector_math.h"
 #include "compiler/interpreter/kernel.h"
+#include "compiler/interpreter/kernels/vector_math.h"
 
 namespace octet::interpreter {
 namespace {
@@ -234,8 +234,7 @@ Result<KernelPtr> make_row_sum(const KernelRequest& request) {
   }
   const auto rows = rows_from(x.shape, first);
   if (!rows || rows->count != product(to, 0, to.size())) return KernelPtr();
-  const float divisor =
-      request.node.is("ReduceMean") ? static_cast<float>(rows->length) : 1.0F;
+  const float divisor = request.node.is("ReduceMean") ? static_cast<float>(rows->length) : 1.0F;
   auto kernel = plain_kernel(std::make_unique<SumKernel>(*rows, divisor), request);
   for (size_t i = 1; i < kernel->needs.size(); ++i) kernel->needs[i] = InputNeed::nothing();
   return kernel;

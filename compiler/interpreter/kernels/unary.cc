@@ -1,8 +1,8 @@
 // Elementwise operators of one float32 operand, in the layout of their operand.
 #include <limits>
 
-#include "compiler/interpreter/kernels/vector_math.h"
 #include "compiler/interpreter/kernel.h"
+#include "compiler/interpreter/kernels/vector_math.h"
 
 namespace octet::interpreter {
 namespace {
@@ -97,8 +97,7 @@ class UnaryKernel : public Kernel {
     in_place = {0};
   }
   Status execute(const Execution& execution) const override {
-    function_.loop(execution.input<float>(0), execution.output<float>(), count_,
-                   function_.numbers);
+    function_.loop(execution.input<float>(0), execution.output<float>(), count_, function_.numbers);
     return {};
   }
 
@@ -161,10 +160,11 @@ std::optional<Function> function_of(const KernelRequest& request) {
     void (*loop)(const float*, float*, int64_t, Numbers);
   };
   static constexpr Entry kEntries[] = {
-      {"Abs", map<Abs>},         {"Erf", map<Erf>},   {"Exp", map<Exp>},
-      {"HardSwish", map<HardSwish>}, {"Neg", map<Neg>},   {"Reciprocal", map<Reciprocal>},
-      {"Relu", map<Relu>},       {"Sigmoid", map<Sigmoid>}, {"Sqrt", map<Sqrt>},
-      {"Tanh", map<Tanh>},
+      {"Abs", map<Abs>},   {"Erf", map<Erf>},
+      {"Exp", map<Exp>},   {"HardSwish", map<HardSwish>},
+      {"Neg", map<Neg>},   {"Reciprocal", map<Reciprocal>},
+      {"Relu", map<Relu>}, {"Sigmoid", map<Sigmoid>},
+      {"Sqrt", map<Sqrt>}, {"Tanh", map<Tanh>},
   };
   for (const Entry& entry : kEntries) {
     if (node.is(entry.op)) return Function{entry.loop, {}};

@@ -18,13 +18,13 @@
 
 namespace octet::interpreter {
 
-using octet::testing::GraphBuilder;
-using octet::testing::must;
-using octet::testing::Random;
 using ir::DType;
 using ir::Graph;
 using ir::Tensor;
 using ir::ValueId;
+using octet::testing::GraphBuilder;
+using octet::testing::must;
+using octet::testing::Random;
 
 inline GraphBuilder builder(int64_t opset = 17) {
   ir::ModelInfo model;
@@ -83,7 +83,8 @@ inline std::vector<ValueId> all_values(const Graph& graph) {
   return out;
 }
 
-// Equal type and shape; floats within `tolerance` of the greatest magnitude, all else the same bits.
+// Equal type and shape; floats within `tolerance` of the greatest magnitude, all else the same
+// bits.
 inline void expect_near(const Tensor& actual, const Tensor& expected, double tolerance,
                         const std::string& what) {
   ASSERT_EQ(actual.type().to_string(), expected.type().to_string()) << what;
@@ -105,6 +106,8 @@ inline void expect_near(const Tensor& actual, const Tensor& expected, double tol
         << " instead of " << e[i];
   }
 }
+
+using Ints = std::vector<int64_t>;
 
 constexpr double kTolerance = 1e-5;
 
@@ -147,18 +150,28 @@ inline void expect_like_reference(Graph&& built, const std::vector<Tensor>& inpu
     std::sort(a.begin(), a.end(), less);
     std::sort(b.begin(), b.end(), less);
     ASSERT_EQ(a.size(), b.size());
-    EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) {
-      return x == y || (std::isnan(x) && std::isnan(y));
-    })) << graph->value(id).name << " in any order";
+    EXPECT_TRUE(
+        std::equal(a.begin(), a.end(), b.begin(),
+                   [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); }))
+        << graph->value(id).name << " in any order";
   }
 }
 
-inline void expect_like_reference(Graph&& graph, uint64_t seed = 1,
-                                  double tolerance = kTolerance) {
+inline void expect_like_reference(Graph&& graph, uint64_t seed = 1, double tolerance = kTolerance) {
   const auto inputs = random_inputs(graph, seed);
   expect_like_reference(std::move(graph), inputs, tolerance);
 }
 
-using Ints = std::vector<int64_t>;
+// A value of 21 channels, blocked and padded where kernels block.
+inline ValueId blocked(GraphBuilder& b, const std::string& name, int64_t channels = 21,
+                       int64_t batch = 2, Ints spatial = {5, 6}) {
+  Ints shape = {batch, 4};
+  Ints kernel = {channels, 4};
+  shape.insert(shape.end(), spatial.begin(), spatial.end());
+  kernel.insert(kernel.end(), spatial.size(), 1);
+  return b.op("Conv",
+              {b.input(name + "_in", shape), b.constant(name + "_w", random_tensor(9, kernel))}, {},
+              name);
+}
 
 }  // namespace octet::interpreter

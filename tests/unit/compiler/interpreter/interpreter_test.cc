@@ -25,7 +25,8 @@ Graph network() {
   const ValueId w2 = b.constant("w2", random_tensor(2, {20, 1, 3, 3}, -0.3F, 0.3F));
   const ValueId w3 = b.constant("w3", random_tensor(3, {20, 20, 1, 1}, -0.3F, 0.3F));
   const ValueId first = b.op("Relu", {b.op("Conv", {x, w1}, {{"strides", Ints{2, 2}}})});
-  const ValueId second = b.op("Conv", {first, w2}, {{"group", int64_t{20}}, {"pads", Ints{1, 1, 1, 1}}});
+  const ValueId second =
+      b.op("Conv", {first, w2}, {{"group", int64_t{20}}, {"pads", Ints{1, 1, 1, 1}}});
   const ValueId third = b.op("Relu", {b.op("Add", {b.op("Conv", {second, w3}), first})});
   const ValueId pooled = b.op("GlobalAveragePool", {third});
   const ValueId size = b.op("Shape", {x});
@@ -59,7 +60,8 @@ TEST(Interpreter, SamplesDoNotDependOnTheirBatch) {
   const auto values = two.to_floats();
   const std::vector<float> half(values.begin() + 432, values.end());
   const auto both = must(interpreter.run(std::vector<Tensor>{two}));
-  const auto one = must(interpreter.run(std::vector<Tensor>{Tensor::of<float>({1, 3, 12, 12}, half)}));
+  const auto one =
+      must(interpreter.run(std::vector<Tensor>{Tensor::of<float>({1, 3, 12, 12}, half)}));
   const auto second = both[0].to_floats();
   expect_near(one[0], Tensor::of<float>({1, 10}, {second.begin() + 10, second.end()}), kTolerance,
               "second sample");
@@ -68,7 +70,8 @@ TEST(Interpreter, SamplesDoNotDependOnTheirBatch) {
 TEST(Interpreter, RandomGraphsAreLikeReference) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
-    Graph graph = octet::testing::random_graph(seed, {octet::testing::RandomContent::kRunnable, 20});
+    Graph graph =
+        octet::testing::random_graph(seed, {octet::testing::RandomContent::kRunnable, 20});
     expect_like_reference(std::move(graph), seed, 1e-4);
     if (::testing::Test::HasFatalFailure()) return;
   }
@@ -84,7 +87,8 @@ TEST(Interpreter, RunsWhatDependsOnDataAndWhatFollows) {
   b.output(b.op("Mul", {floats, floats}));
   b.output(b.op("ReduceSum", {floats}, {{"keepdims", int64_t{0}}}));
   // Of known shape again, and fast.
-  const ValueId sum = b.op("ReduceSum", {floats, b.constant("axes", Tensor::of<int64_t>({1}, {1}))});
+  const ValueId sum =
+      b.op("ReduceSum", {floats, b.constant("axes", Tensor::of<int64_t>({1}, {1}))});
   const ValueId row = b.op("Reshape", {sum, b.constant("row", Tensor::of<int64_t>({2}, {1, 2}))});
   b.output(b.op("MatMul", {row, b.constant("w", random_tensor(2, {2, 3}))}));
   expect_like_reference(b.finish());
@@ -94,7 +98,9 @@ TEST(Interpreter, FoldsWhatFollowsFromShapes) {
   auto b = builder();
   const ValueId x = b.input("x", any_batch({4}));
   const ValueId shape = b.op("Shape", {b.op("Relu", {x})});
-  const ValueId ones = b.op("ConstantOfShape", {shape}, {{"value", std::make_shared<const Tensor>(Tensor::of<float>({1}, {1.0F}))}});
+  const ValueId ones =
+      b.op("ConstantOfShape", {shape},
+           {{"value", std::make_shared<const Tensor>(Tensor::of<float>({1}, {1.0F}))}});
   b.output(b.op("Add", {x, ones}));
   b.output(shape);
   expect_like_reference(b.finish());
@@ -127,7 +133,8 @@ TEST(Interpreter, OutputsOutliveIt) {
     must(interpreter.run(std::vector<Tensor>{random_tensor(2, {1, 3, 12, 12})}));
   }
   const Interpreter again = must(Interpreter::create(std::make_shared<const Graph>(network()), {}));
-  EXPECT_TRUE(must(again.run(std::vector<Tensor>{random_tensor(1, {1, 3, 12, 12})}))[0] == outputs[0]);
+  EXPECT_TRUE(must(again.run(std::vector<Tensor>{random_tensor(1, {1, 3, 12, 12})}))[0] ==
+              outputs[0]);
 }
 
 TEST(Interpreter, NumberOfThreadsDoesNotChangeABit) {
@@ -145,9 +152,9 @@ TEST(Interpreter, NumberOfThreadsDoesNotChangeABit) {
 
 TEST(Interpreter, ThreadsDoNotChangeABitOfAConvolution) {
   const std::pair<Ints, Ints> shapes[] = {
-      {{1, 64, 14, 14}, {128, 64, 1, 1}},  {{1, 512, 7, 7}, {64, 512, 1, 1}},
-      {{1, 96, 28, 28}, {96, 1, 3, 3}},    {{1, 256, 7, 7}, {256, 256, 3, 3}},
-      {{1, 3, 64, 64}, {32, 3, 7, 7}},     {{4, 48, 9, 9}, {24, 48, 3, 3}},
+      {{1, 64, 14, 14}, {128, 64, 1, 1}},    {{1, 512, 7, 7}, {64, 512, 1, 1}},
+      {{1, 96, 28, 28}, {96, 1, 3, 3}},      {{1, 256, 7, 7}, {256, 256, 3, 3}},
+      {{1, 3, 64, 64}, {32, 3, 7, 7}},       {{4, 48, 9, 9}, {24, 48, 3, 3}},
       {{1, 1024, 1, 1}, {1000, 1024, 1, 1}}, {{1, 40, 30, 30}, {44, 10, 3, 3}},
   };
   for (const auto& [input, weight] : shapes) {
@@ -205,8 +212,7 @@ TEST(Interpreter, RefusesAnUnknownOperator) {
   ir::NodeSpec spec{"Frobnicate", {x}, {}, "odd", "com.example"};
   const ValueId y = b.node(spec)[0];
   b.output(y);
-  const auto error =
-      Interpreter::create(std::make_shared<const Graph>(b.finish()), {}).error();
+  const auto error = Interpreter::create(std::make_shared<const Graph>(b.finish()), {}).error();
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_NE(error.message().find("odd"), std::string::npos) << error.message();
   EXPECT_NE(error.message().find("Frobnicate"), std::string::npos) << error.message();
@@ -215,8 +221,7 @@ TEST(Interpreter, RefusesAnUnknownOperator) {
 TEST(Interpreter, RefusesAnOperatorSetThatIsTooNew) {
   auto b = builder(99);
   b.output(b.op("Relu", {b.input("x", {3})}));
-  const auto error =
-      Interpreter::create(std::make_shared<const Graph>(b.finish()), {}).error();
+  const auto error = Interpreter::create(std::make_shared<const Graph>(b.finish()), {}).error();
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_NE(error.message().find("opset 99"), std::string::npos) << error.message();
 }
@@ -234,7 +239,9 @@ TEST(Interpreter, KeepsToTheBudget) {
   for (Kernels kernels : {Kernels::kFast, Kernels::kReference}) {
     auto b = builder();
     const ValueId x = b.input("x", {1000});
-    const ValueId wide = b.op("Add", {b.op("Reshape", {x, b.constant("column", Tensor::of<int64_t>({2}, {1000, 1}))}), x}, {}, "outer");
+    const ValueId wide = b.op(
+        "Add", {b.op("Reshape", {x, b.constant("column", Tensor::of<int64_t>({2}, {1000, 1}))}), x},
+        {}, "outer");
     b.output(b.op("ReduceSum", {wide}, {{"keepdims", int64_t{0}}}));
     const auto graph = std::make_shared<const Graph>(b.finish());
     Options options;
@@ -291,7 +298,8 @@ TEST(Interpreter, MakesRoomForOtherShapes) {
 TEST(Interpreter, NamesTheNodeThatFails) {
   auto b = builder();
   const ValueId x = b.input("x", any_batch({4}));
-  b.output(b.op("Reshape", {x, b.constant("shape", Tensor::of<int64_t>({2}, {2, 2}))}, {}, "fixed"));
+  b.output(
+      b.op("Reshape", {x, b.constant("shape", Tensor::of<int64_t>({2}, {2, 2}))}, {}, "fixed"));
   const Interpreter interpreter =
       must(Interpreter::create(std::make_shared<const Graph>(b.finish()), {}));
   EXPECT_TRUE(interpreter.run(std::vector<Tensor>{random_tensor(1, {1, 4})}).ok());

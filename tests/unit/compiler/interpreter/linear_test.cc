@@ -24,8 +24,8 @@ TEST_P(Conv, IsLikeReference) {
   for (bool constant_weights : {true, false}) {
     auto b = builder();
     const ValueId x = b.input("x", c.input);
-    const ValueId w = constant_weights ? b.constant("w", random_tensor(5, c.weight))
-                                       : b.input("w", c.weight);
+    const ValueId w =
+        constant_weights ? b.constant("w", random_tensor(5, c.weight)) : b.input("w", c.weight);
     const ValueId bias = b.constant("b", random_tensor(6, {c.weight[0]}));
     b.output(b.op("Conv", {x, w, bias}, c.attributes, "with_bias"));
     b.output(b.op("Conv", {x, w}, c.attributes, "without_bias"));
@@ -42,28 +42,44 @@ INSTANTIATE_TEST_SUITE_P(
     Shapes, Conv,
     ::testing::Values(
         ConvCase{"Vector", {2, 3, 17}, {5, 3, 3}},
-        ConvCase{"VectorDilated", {1, 4, 20}, {6, 2, 3},
+        ConvCase{"VectorDilated",
+                 {1, 4, 20},
+                 {6, 2, 3},
                  {{"group", int64_t{2}}, {"dilations", Ints{3}}, {"pads", Ints{2, 1}}}},
         ConvCase{"Image", {1, 3, 11, 9}, {20, 3, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}},
         ConvCase{"WholeBlocks", {2, 16, 8, 8}, {32, 16, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}},
         ConvCase{"OddChannels", {2, 19, 7, 5}, {23, 19, 3, 3}},
         ConvCase{"Pointwise", {1, 24, 9, 9}, {40, 24, 1, 1}},
         ConvCase{"PointwiseStrided", {1, 17, 9, 9}, {33, 17, 1, 1}, {{"strides", Ints{2, 2}}}},
-        ConvCase{"AsymmetricPads", {1, 6, 8, 8}, {18, 6, 3, 3},
+        ConvCase{"AsymmetricPads",
+                 {1, 6, 8, 8},
+                 {18, 6, 3, 3},
                  {{"pads", Ints{0, 2, 1, 0}}, {"strides", Ints{2, 1}}}},
-        ConvCase{"StrideLeavesARest", {1, 4, 10, 11}, {4, 4, 3, 3},
+        ConvCase{"StrideLeavesARest",
+                 {1, 4, 10, 11},
+                 {4, 4, 3, 3},
                  {{"strides", Ints{4, 3}}, {"pads", Ints{1, 1, 1, 1}}}},
-        ConvCase{"Dilated", {1, 5, 14, 14}, {7, 5, 3, 3},
+        ConvCase{"Dilated",
+                 {1, 5, 14, 14},
+                 {7, 5, 3, 3},
                  {{"dilations", Ints{2, 3}}, {"pads", Ints{2, 3, 2, 3}}}},
-        ConvCase{"Depthwise", {2, 24, 9, 9}, {24, 1, 3, 3},
+        ConvCase{"Depthwise",
+                 {2, 24, 9, 9},
+                 {24, 1, 3, 3},
                  {{"group", int64_t{24}}, {"pads", Ints{1, 1, 1, 1}}}},
-        ConvCase{"DepthwiseOdd", {1, 21, 9, 7}, {21, 1, 5, 5},
+        ConvCase{"DepthwiseOdd",
+                 {1, 21, 9, 7},
+                 {21, 1, 5, 5},
                  {{"group", int64_t{21}}, {"pads", Ints{2, 2, 2, 2}}, {"strides", Ints{2, 2}}}},
         ConvCase{"DepthwiseMultiplied", {1, 6, 9, 7}, {12, 1, 3, 3}, {{"group", int64_t{6}}}},
         ConvCase{"Grouped", {1, 12, 8, 8}, {18, 4, 3, 3}, {{"group", int64_t{3}}}},
-        ConvCase{"SameUpper", {1, 3, 10, 7}, {8, 3, 4, 4},
+        ConvCase{"SameUpper",
+                 {1, 3, 10, 7},
+                 {8, 3, 4, 4},
                  {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2, 2}}}},
-        ConvCase{"SameLower", {1, 3, 10, 7}, {8, 3, 4, 4},
+        ConvCase{"SameLower",
+                 {1, 3, 10, 7},
+                 {8, 3, 4, 4},
                  {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 2}}}},
         ConvCase{"LargePads", {1, 2, 3, 3}, {4, 2, 3, 3}, {{"pads", Ints{4, 4, 4, 4}}}},
         ConvCase{"Volume", {1, 3, 5, 6, 7}, {10, 3, 3, 3, 3}, {{"pads", Ints{1, 1, 1, 1, 1, 1}}}},
@@ -90,16 +106,24 @@ INSTANTIATE_TEST_SUITE_P(
         ConvCase{"Vector", {2, 3, 7}, {3, 5, 3}, {{"strides", Ints{2}}}},
         ConvCase{"Image", {1, 6, 5, 4}, {6, 7, 2, 2}, {{"strides", Ints{2, 2}}}},
         ConvCase{"WholeBlocks", {1, 16, 5, 5}, {16, 32, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}},
-        ConvCase{"OutputPadding", {1, 5, 6, 6}, {5, 4, 3, 3},
-                 {{"strides", Ints{2, 3}}, {"pads", Ints{1, 1, 1, 1}},
-                  {"output_padding", Ints{1, 2}}}},
-        ConvCase{"AsymmetricPads", {1, 5, 6, 6}, {5, 4, 3, 3},
+        ConvCase{
+            "OutputPadding",
+            {1, 5, 6, 6},
+            {5, 4, 3, 3},
+            {{"strides", Ints{2, 3}}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 2}}}},
+        ConvCase{"AsymmetricPads",
+                 {1, 5, 6, 6},
+                 {5, 4, 3, 3},
                  {{"strides", Ints{2, 2}}, {"pads", Ints{0, 1, 2, 0}}}},
-        ConvCase{"OutputShape", {1, 5, 6, 6}, {5, 4, 3, 3},
+        ConvCase{"OutputShape",
+                 {1, 5, 6, 6},
+                 {5, 4, 3, 3},
                  {{"strides", Ints{2, 2}}, {"output_shape", Ints{12, 12}}}},
         ConvCase{"Dilated", {1, 3, 5, 5}, {3, 4, 3, 3}, {{"dilations", Ints{2, 2}}}},
         ConvCase{"Grouped", {1, 12, 5, 5}, {12, 5, 3, 3}, {{"group", int64_t{3}}}},
-        ConvCase{"Depthwise", {1, 10, 5, 5}, {10, 1, 4, 4},
+        ConvCase{"Depthwise",
+                 {1, 10, 5, 5},
+                 {10, 1, 4, 4},
                  {{"group", int64_t{10}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}},
         ConvCase{"Volume", {1, 3, 3, 4, 3}, {3, 4, 2, 2, 2}, {{"strides", Ints{2, 2, 2}}}}),
     case_name);
@@ -111,11 +135,20 @@ struct MatMulCase {
 
 TEST(MatMul, IsLikeReference) {
   const MatMulCase cases[] = {
-      {{3, 5}, {5, 7}},          {{1, 64}, {64, 33}},       {{4, 9, 16}, {16, 24}},
-      {{2, 3, 4, 5}, {2, 3, 5, 6}}, {{3, 4, 5}, {1, 5, 6}}, {{1, 4, 5}, {3, 5, 6}},
-      {{2, 1, 4, 5}, {3, 5, 6}}, {{2, 1, 4, 5}, {1, 3, 5, 6}}, {{5}, {5, 7}},
-      {{3, 5}, {5}},             {{5}, {5}},                {{2, 3, 5}, {5}},
-      {{5}, {4, 5, 3}},          {{130, 70}, {70, 130}},
+      {{3, 5}, {5, 7}},
+      {{1, 64}, {64, 33}},
+      {{4, 9, 16}, {16, 24}},
+      {{2, 3, 4, 5}, {2, 3, 5, 6}},
+      {{3, 4, 5}, {1, 5, 6}},
+      {{1, 4, 5}, {3, 5, 6}},
+      {{2, 1, 4, 5}, {3, 5, 6}},
+      {{2, 1, 4, 5}, {1, 3, 5, 6}},
+      {{5}, {5, 7}},
+      {{3, 5}, {5}},
+      {{5}, {5}},
+      {{2, 3, 5}, {5}},
+      {{5}, {4, 5, 3}},
+      {{130, 70}, {70, 130}},
   };
   for (const MatMulCase& c : cases) {
     for (bool constant : {true, false}) {
@@ -151,8 +184,8 @@ TEST(Gemm, IsLikeReference) {
             auto b = builder();
             const Ints w_shape = transposed_b != 0 ? Ints{6, 5} : Ints{5, 6};
             const ValueId x = b.input("x", transposed_a != 0 ? Ints{5, 4} : Ints{4, 5});
-            const ValueId w = constant ? b.constant("w", random_tensor(3, w_shape))
-                                       : b.input("w", w_shape);
+            const ValueId w =
+                constant ? b.constant("w", random_tensor(3, w_shape)) : b.input("w", w_shape);
             const ValueId bias = constant ? b.constant("c", random_tensor(4, c)) : b.input("c", c);
             b.output(b.op("Gemm", {x, w, bias},
                           {{"transA", transposed_a},

@@ -1,0 +1,136 @@
+// Operators that move elements, and resizing, against reference evaluation.
+#include "tests/unit/compiler/interpreter/compare.h"
+
+namespace octet::interpreter {
+namespace {
+
+TEST(Move, TransposeIsLikeReference) {
+  for (const Ints& order :
+       {Ints{0, 1, 2, 3}, Ints{3, 2, 1, 0}, Ints{0, 2, 1, 3}, Ints{0, 1, 3, 2}, Ints{1, 2, 3, 0},
+        Ints{0, 3, 1, 2}, Ints{0, 2, 3, 1}, Ints{2, 3, 0, 1}, Ints{1, 0, 2, 3}}) {
+    auto b = builder();
+    b.output(b.op("Transpose", {b.input("x", {2, 21, 5, 6})}, {{"perm", order}}));
+    b.output(b.op("Transpose", {blocked(b, "conv")}, {{"perm", order}}));
+    const ValueId ids = b.op("Cast", {b.input("y", {2, 3, 4, 5})}, {{"to", int64_t{7}}});
+    b.output(b.op("Transpose", {ids}, {{"perm", order}}));
+    expect_like_reference(b.finish());
+  }
+}
+
+TEST(Move, ConcatAndSplitAreLikeReference) {
+  for (int64_t axis : {0, 1, 2, -1}) {
+    for (int64_t channels : {16, 21, 32}) {
+      auto b = builder();
+      const ValueId x = blocked(b, "one", channels);
+      const ValueId y = blocked(b, "two", channels);
+      const ValueId z = b.input("plain", {2, channels, 5, 6});
+      const ValueId joined = b.op("Concat", {x, y, z}, {{"axis", axis}}, "joined");
+      b.output(joined);
+      b.output(b.op("Relu", {b.op("Concat", {z, z}, {{"axis", axis}})}));
+      b.output(b.op("MaxPool", {joined}, {{"kernel_shape", Ints{2, 2}}}));
+      expect_like_reference(b.finish());
+    }
+  }
+  for (int64_t channels : {32, 42}) {
+    for (int64_t axis : {1, 3}) {
+      auto b = builder();
+      for (ValueId x : {blocked(b, "conv", channels), b.input("x", {2, channels, 5, 6})}) {
+        ir::NodeSpec spec{"Split", {x}, {{"axis", axis}}, cat("split", x.value)};
+        spec.outputs = 2;
+        for (ValueId id : b.node(spec)) b.output(b.op("Relu", {id}));
+      }
+      expect_like_reference(b.finish());
+    }
+  }
+}
+
+TEST(Move, ViewsAreLikeReference) {
+  auto b = builder();
+  const ValueId x = blocked(b, "conv");
+  const ValueId shape = b.constant("shape", Tensor::of<int64_t>({3}, {2, 3, -1}));
+  const ValueId y = b.op("Reshape", {x, shape}, {}, "reshaped");
+  b.output(y);
+  b.output(b.op("Relu", {y}));
+  const ValueId z = b.op("Identity", {b.op("Relu", {x})}, {}, "same");
+  b.output(b.op("Flatten", {z}));
+  b.output(b.op("Abs", {z}));
+  const ValueId input = b.input("input", {6});
+  b.output(b.op("Reshape", {input, b.constant("rows", Tensor::of<int64_t>({2}, {2, 3}))}));
+  b.output(b.op("Identity", {input}));
+  const ValueId c = b.constant("c", random_tensor(3, {4}));
+  b.output(b.op("Identity", {c}));
+  expect_like_reference(b.finish());
+}
+
+TEST(Move, APaddedVectorOfChannelsIsARow) {
+  for (int64_t batch : {1, 2}) {
+    for (int64_t channels : {16, 21}) {
+      auto b = builder();
+      const ValueId pooled = b.op("GlobalAveragePool", {blocked(b, "conv", channels, batch)});
+      const ValueId row = b.op("Flatten", {pooled});
+      b.output(row);
+      b.output(pooled);
+      b.output(b.op("Gemm", {row, b.constant("w", random_tensor(3, {channels, 5}))}));
+      expect_like_reference(b.finish());
+    }
+  }
+}
+
+TEST(Move, ReshapesOfImagesKeepTheirLayout) {
+  for (int64_t channels : {16, 21}) {
+    auto b = builder();
+    const ValueId x = blocked(b, "conv", channels);
+    const ValueId flat = b.constant("flat", Tensor::of<int64_t>({3}, {2, channels, 30}));
+    const ValueId wide = b.constant("wide", Tensor::of<int64_t>({5}, {2, channels, 5, 1, 6}));
+    const ValueId rows = b.op("Reshape", {x, flat}, {}, "rows");
+    b.output(b.op("Transpose", {rows}, {{"perm", Ints{0, 2, 1}}}));
+    b.output(b.op("Sigmoid", {b.op("Reshape", {rows, wide})}));
+    b.output(b.op("Flatten", {rows}));
+    // From channels last and back.
+    const ValueId last = b.input("last", {2, 5, 6, channels});
+    const ValueId first = b.op("Transpose", {last}, {{"perm", Ints{0, 3, 1, 2}}}, "first");
+    b.output(b.op("Conv", {first, b.constant("w", random_tensor(3, {4, channels, 1, 1}))}));
+    b.output(b.op("Transpose", {b.op("Relu", {first})}, {{"perm", Ints{0, 2, 3, 1}}}));
+    b.output(first);
+    expect_like_reference(b.finish());
+  }
+}
+
+TEST(Resize, IsLikeReference) {
+  for (const char* mode : {"nearest", "linear", "cubic"}) {
+    for (const char* coordinates :
+         {"half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"}) {
+      for (int64_t channels : {3, 16, 21}) {
+        auto b = builder(13);
+        const ir::AttributeMap attributes = {
+            {"mode", std::string(mode)},
+            {"coordinate_transformation_mode", std::string(coordinates)}};
+        const ValueId roi = b.constant("roi", Tensor::of<float>({0}, {}));
+        const ValueId scales = b.constant("scales", Tensor::of<float>({4}, {1, 1, 2, 1.7F}));
+        const ValueId none = b.constant("none", Tensor::of<float>({0}, {}));
+        const ValueId sizes = b.constant("sizes", Tensor::of<int64_t>({4}, {2, channels, 3, 9}));
+        for (ValueId x : {blocked(b, "conv", channels), b.input("x", {2, channels, 5, 6})}) {
+          b.output(b.op("Resize", {x, roi, scales}, attributes));
+          b.output(b.op("Relu", {b.op("Resize", {x, roi, none, sizes}, attributes)}));
+        }
+        expect_like_reference(b.finish());
+      }
+    }
+  }
+}
+
+TEST(Resize, OfOlderModelsIsLikeReference) {
+  for (int64_t opset : {9, 10}) {
+    auto b = builder(opset);
+    const ValueId scales = b.constant("scales", Tensor::of<float>({4}, {1, 1, 2, 2}));
+    const ValueId x = b.input("x", {1, 3, 4, 5});
+    for (const char* mode : {"nearest", "linear"}) {
+      b.output(
+          b.op(opset == 9 ? "Upsample" : "Resize", {x, scales}, {{"mode", std::string(mode)}}));
+    }
+    expect_like_reference(b.finish());
+  }
+}
+
+}  // namespace
+}  // namespace octet::interpreter
