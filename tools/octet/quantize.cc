@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <iomanip>
 #include <sstream>
@@ -99,6 +100,7 @@ class Quantization {
     auto comparison = compare_models(graph_, quantized, *dataset_, compare);
     if (!comparison.ok() && comparison.error().code() == ErrorCode::kBadData) {
       compare.first_sample = 0;
+      compare.samples = std::min(kMeasured, used);
       comparison = compare_models(graph_, quantized, *dataset_, compare);
     }
     if (!comparison.ok()) return comparison.error();

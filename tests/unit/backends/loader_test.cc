@@ -1,0 +1,82 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "backends/backends.h"
+
+namespace octet::backends {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr const char* kSmall = R"(
+name: "chip"
+space { name: "a" dtype: "int8" symmetric: true }
+space { name: "w" dtype: "int8" symmetric: true per_channel: true qmin: -127 qmax: 127 }
+op { type: "Conv" data: "a" weight: "w" }
+)";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+std::string error_of(const std::string& text) {
+  const auto parsed = parse_backend(text, "chip.textproto");
+  EXPECT_FALSE(parsed.ok());
+  if (parsed.ok()) return "";
+  EXPECT_EQ(parsed.error().code(), ErrorCode::kUsage);
+  return parsed.error().message();
+}
+
+TEST(LoadBackend, EveryBuiltInDescriptionLoads) {
+  EXPECT_THAT(builtin_backends(), ElementsAre("arm", "openvino", "tensorrt", "toy", "x86"));
+  for (const std::string& name : builtin_backends()) {
+    const auto spec = load_backend(name);
+    ASSERT_TRUE(spec.ok()) << spec.error().message();
+    EXPECT_EQ(spec->name, name);
+    EXPECT_FALSE(spec->doc.empty());
+  }
+}
+
+TEST(LoadBackend, AVendorsFileLoadsFromAnywhere) {
+  const auto folder = std::filesystem::temp_directory_path() / "octet_vendor_test";
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "chip.textproto").string();
+  std::ofstream(path) << kSmall;
+  const auto spec = load_backend(path);
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  EXPECT_EQ(spec->name, "chip");
+  EXPECT_EQ(spec->emitter, "plain");
+  std::filesystem::remove_all(folder);
+}
+
+TEST(LoadBackend, AnUnknownNameNamesTheNearest) {
+  const auto spec = load_backend("openvin");
+  ASSERT_FALSE(spec.ok());
+  EXPECT_THAT(spec.error().message(), HasSubstr("\"openvino\""));
+}
+
+TEST(LoadBackend, ATypoSaysFileLineAndColumn) {
+  EXPECT_THAT(error_of(replaced(kSmall, "dtype", "dtyp")), HasSubstr("chip.textproto:3:"));
+}
+
+TEST(LoadBackend, WhatCannotBeIsRefused) {
+  EXPECT_THAT(error_of(replaced(kSmall, "\"Conv\"", "\"Convv\"")), HasSubstr("\"Conv\""));
+  EXPECT_THAT(error_of(replaced(kSmall, "data: \"a\"", "data: \"b\"")), HasSubstr("space \"b\""));
+  EXPECT_THAT(error_of(replaced(kSmall, "data: \"a\"", "data: \"w\"")), HasSubstr("per channel"));
+  EXPECT_THAT(error_of(replaced(kSmall, "weight: \"w\"", "")), HasSubstr("weight"));
+  EXPECT_THAT(error_of(replaced(kSmall, "dtype: \"int8\"", "dtype: \"float32\"")),
+              HasSubstr("integer type"));
+  EXPECT_THAT(error_of(replaced(kSmall, "qmin: -127", "qmin: -300")), HasSubstr("does not fit"));
+  EXPECT_THAT(error_of(replaced(kSmall, "name: \"chip\"", "")), HasSubstr("name"));
+  EXPECT_THAT(error_of("name: \"chip\""), HasSubstr("no op"));
+  EXPECT_THAT(error_of(std::string(kSmall) + "emitter: \"x87\""), HasSubstr("\"x86\""));
+  EXPECT_THAT(error_of(std::string(kSmall) + "op { type: \"Shape\" data: \"a\" }"),
+              HasSubstr("no integer form"));
+}
+
+}  // namespace
+}  // namespace octet::backends
