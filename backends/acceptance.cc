@@ -3,9 +3,9 @@
 //        zero point of the storage type; per-tensor ones are 0-d; per-axis nodes name their axis
 //   [A2] scales are finite, normal and above zero
 //   [A3] activations use a space of the description: its type, its zero point where symmetric
-//   [A4] integer weights are symmetric, within the space's range, per the channel axis of their reader
-//   [A5] an int32 bias has the scale x_scale * w_scale in float32; none where the bias is float
-//   [A6] an integer product that requires a quantizer behind it has exactly that one reader
+//   [A4] integer weights are symmetric, within the space's range, per the channel axis of their
+//   reader [A5] an int32 bias has the scale x_scale * w_scale in float32; none where the bias is
+//   float [A6] an integer product that requires a quantizer behind it has exactly that one reader
 //   [A7] an operator that moves has equal parameters on both sides
 //   [A8] every dequantize node has exactly one reader
 //   [A9] the operators are those of the imported operator set
@@ -90,8 +90,8 @@ class Acceptance {
       return internal_error("scale or zero point is missing or not constant [A1]");
     }
     if (scale->shape() != zero_point->shape()) {
-      return internal_error("scale ", ir::Shape::of(scale->shape()).to_string(),
-                            " and zero point ", ir::Shape::of(zero_point->shape()).to_string(),
+      return internal_error("scale ", ir::Shape::of(scale->shape()).to_string(), " and zero point ",
+                            ir::Shape::of(zero_point->shape()).to_string(),
                             " differ in shape [A1]");
     }
     if (scale->rank() > 0 && !ir::has_attribute(node, "axis")) {
@@ -119,12 +119,10 @@ class Acceptance {
 
   Status check_space(const Node& node) const {
     const Tensor& zero_point = *graph_.constant(node.input(2));
-    const bool constant =
-        node.is("DequantizeLinear") && graph_.constant(node.input(0)) != nullptr;
+    const bool constant = node.is("DequantizeLinear") && graph_.constant(node.input(0)) != nullptr;
     if (constant) return {};
     for (const auto& [name, space] : spec_.spaces) {
-      if (space.dtype != zero_point.dtype() ||
-          space.granularity != ir::Granularity::kPerTensor) {
+      if (space.dtype != zero_point.dtype() || space.granularity != ir::Granularity::kPerTensor) {
         continue;
       }
       if (space.symmetry == numerics::Symmetry::kAsymmetric || zero_point.at_as_int64(0) == 0 ||
@@ -183,10 +181,9 @@ class Acceptance {
       const float x_scale = graph_.constant(x.input(1))->to_floats().front();
       const std::vector<float> w_scales = graph_.constant(w->input(1))->to_floats();
       const std::vector<float> scales = graph_.constant(bias->input(1))->to_floats();
-      const bool equal = std::equal(scales.begin(), scales.end(), w_scales.begin(),
-                                    w_scales.end(), [&](float scale, float w_scale) {
-                                      return scale == x_scale * w_scale;
-                                    });
+      const bool equal =
+          std::equal(scales.begin(), scales.end(), w_scales.begin(), w_scales.end(),
+                     [&](float scale, float w_scale) { return scale == x_scale * w_scale; });
       if (!equal) return internal_error("bias scale is not x_scale * w_scale [A5]");
     }
     return {};
@@ -194,8 +191,7 @@ class Acceptance {
 
   bool fuses(const Node& node) const {
     const auto& list = spec_.fused_activations;
-    return node.domain.empty() &&
-           std::find(list.begin(), list.end(), node.op_type) != list.end();
+    return node.domain.empty() && std::find(list.begin(), list.end(), node.op_type) != list.end();
   }
 
   Status check_output(const Node& node, const OpRule& rule) const {
@@ -206,8 +202,7 @@ class Acceptance {
     for (ValueId output : node.outputs) {
       ValueId value = output;
       if (!value.valid()) continue;
-      while (graph_.has_single_use(value) &&
-             fuses(graph_.node(graph_.uses(value).front().node))) {
+      while (graph_.has_single_use(value) && fuses(graph_.node(graph_.uses(value).front().node))) {
         value = graph_.node(graph_.uses(value).front().node).output();
       }
       if (!graph_.has_single_use(value) ||

@@ -37,8 +37,7 @@ Result<Space> read_space(const file::Space& in) {
   Space out;
   out.name = in.name();
   out.dtype = *dtype;
-  out.symmetry =
-      in.symmetric() ? numerics::Symmetry::kSymmetric : numerics::Symmetry::kAsymmetric;
+  out.symmetry = in.symmetric() ? numerics::Symmetry::kSymmetric : numerics::Symmetry::kAsymmetric;
   out.granularity = in.per_channel() ? ir::Granularity::kPerAxis : ir::Granularity::kPerTensor;
   out.qmin = in.has_qmin() ? in.qmin() : static_cast<int32_t>(range.min);
   out.qmax = in.has_qmax() ? in.qmax() : static_cast<int32_t>(range.max);

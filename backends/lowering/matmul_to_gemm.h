@@ -6,10 +6,10 @@
 
 namespace octet::backends {
 
-// MatMul(x, w) + dequantized int32 bias becomes Reshape, Gemm, Reshape, for w of rank 2. ONNX Runtime
-// runs a Gemm with quantized data, weight and int32 bias in integers (QGemm), with or without a
-// quantizer behind it; left as MatMul and Add it fuses the two into a float Gemm where the shapes are
-// static.
+// MatMul(x, w) + dequantized int32 bias becomes Reshape, Gemm, Reshape, for w of rank 2. ONNX
+// Runtime runs a Gemm with quantized data, weight and int32 bias in integers (QGemm), with or
+// without a quantizer behind it; left as MatMul and Add it fuses the two into a float Gemm where
+// the shapes are static.
 Status lower_matmul_to_gemm(ir::Graph& graph);
 
 }  // namespace octet::backends

@@ -1,5 +1,5 @@
-// TensorRT reads quantize and dequantize nodes as they are (explicit quantization); its builder moves
-// and fuses them.
+// TensorRT reads quantize and dequantize nodes as they are (explicit quantization); its builder
+// moves and fuses them.
 #include "backends/emitters.h"
 
 namespace octet::backends {

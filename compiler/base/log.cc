@@ -11,8 +11,8 @@ namespace {
 
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto created =
-        std::make_shared<spdlog::logger>("octet", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto created = std::make_shared<spdlog::logger>(
+        "octet", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     created->set_pattern("octet: %l: %v");
     return created;
   }();

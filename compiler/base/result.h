@@ -136,11 +136,11 @@ using Status = Result<void>;
 #define OCTET_CONCAT(a, b) OCTET_CONCAT_(a, b)
 
 // Returns the error of `expr` from the enclosing function, if there is one.
-#define OCTET_TRY(expr)                                       \
-  do {                                                        \
-    if (auto octet_try_ = (expr); !octet_try_.ok()) {         \
-      return octet_try_.error();                              \
-    }                                                         \
+#define OCTET_TRY(expr)                               \
+  do {                                                \
+    if (auto octet_try_ = (expr); !octet_try_.ok()) { \
+      return octet_try_.error();                      \
+    }                                                 \
   } while (false)
 
 // OCTET_ASSIGN(auto x, f()): declares or assigns x from the value of f(), or returns its error.

@@ -21,15 +21,13 @@ namespace {
 
 Error not_finite(const Graph& graph, ValueId id, const Tensor& tensor) {
   const auto values = tensor.data<float>();
-  const auto it = std::find_if(values.begin(), values.end(), [](float x) {
-    return !std::isfinite(x);
-  });
+  const auto it =
+      std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
   const ir::NodeId producer = graph.value(id).producer;
-  return bad_data(producer.valid() ? ir::describe(graph, producer) + ": output "
-                                   : std::string("input "),
-                  quote_name(graph.value(id).name), " becomes ",
-                  std::isnan(*it) ? "NaN" : "infinite", " at element ", it - values.begin(),
-                  "; such a value has no range to quantize");
+  return bad_data(
+      producer.valid() ? ir::describe(graph, producer) + ": output " : std::string("input "),
+      quote_name(graph.value(id).name), " becomes ", std::isnan(*it) ? "NaN" : "infinite",
+      " at element ", it - values.begin(), "; such a value has no range to quantize");
 }
 
 // Statistics of one thread; merged at the end.

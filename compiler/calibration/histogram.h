@@ -2,8 +2,8 @@
 //
 // Bin k covers [k * 2^e, (k + 1) * 2^e) for k in [-kHalf, kHalf): edges are integer multiples of a
 // power of two. A value outside raises e by one and adds neighbouring pairs, which is exact since
-// floor(floor(x / 2^e) / 2) = floor(x / 2^(e+1)). Merging raises the smaller exponent, then adds. So
-// counts depend on the multiset of values alone: not on order, threads or shards.
+// floor(floor(x / 2^e) / 2) = floor(x / 2^(e+1)). Merging raises the smaller exponent, then adds.
+// So counts depend on the multiset of values alone: not on order, threads or shards.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ namespace octet::calibration {
 
 class Histogram {
  public:
-  static constexpr int kHalf = 1024;           // bins on each side of zero
+  static constexpr int kHalf = 1024;  // bins on each side of zero
   static constexpr int kBins = 2 * kHalf;
   static constexpr int kLeastExponent = -140;  // finer bins cannot be told apart in float32
 
@@ -23,7 +23,7 @@ class Histogram {
   void add(std::span<const float> values);
   void merge(const Histogram& other);
 
-  int exponent() const { return exponent_; }            // e; bin width is 2^e
+  int exponent() const { return exponent_; }                    // e; bin width is 2^e
   std::span<const uint64_t> counts() const { return counts_; }  // kBins, or empty before any value
   uint64_t total() const;
   double bin_width() const;

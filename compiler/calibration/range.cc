@@ -36,8 +36,7 @@ Result<RangeMethod> parse_range_method(std::string_view text) {
   out.kind = static_cast<RangeKind>(it - names.begin());
   if (colon == std::string_view::npos) return out;
   const std::string_view number = text.substr(colon + 1);
-  const auto parsed =
-      std::from_chars(number.data(), number.data() + number.size(), out.percentile);
+  const auto parsed = std::from_chars(number.data(), number.data() + number.size(), out.percentile);
   const bool whole = parsed.ec == std::errc() && parsed.ptr == number.data() + number.size();
   if (out.kind != RangeKind::kPercentile || !whole || !(out.percentile > 50.0) ||
       out.percentile > 100.0) {
@@ -78,8 +77,7 @@ Result<Range> choose_range(const TensorStatistics& statistics, const RangeMethod
     case RangeKind::kKl:
       return within_observed(kl_range(*statistics.histogram, levels), statistics);
     default:
-      return within_observed(mse_range(*statistics.histogram, observed, levels, shape),
-                             statistics);
+      return within_observed(mse_range(*statistics.histogram, observed, levels, shape), statistics);
   }
 }
 

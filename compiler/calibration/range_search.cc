@@ -17,9 +17,8 @@ std::vector<double> magnitudes(const Histogram& histogram) {
   std::vector<double> out(kHalf, 0.0);
   const auto counts = histogram.counts();
   for (int i = 0; i < kHalf; ++i) {
-    out[static_cast<size_t>(i)] =
-        static_cast<double>(counts[static_cast<size_t>(kHalf + i)]) +
-        static_cast<double>(counts[static_cast<size_t>(kHalf - 1 - i)]);
+    out[static_cast<size_t>(i)] = static_cast<double>(counts[static_cast<size_t>(kHalf + i)]) +
+                                  static_cast<double>(counts[static_cast<size_t>(kHalf - 1 - i)]);
   }
   return out;
 }
@@ -73,7 +72,8 @@ Range kl_range(const Histogram& histogram, int64_t levels) {
     double inside = 0.0;
     for (int i = 0; i < end; ++i) inside += counts[static_cast<size_t>(i)];
     const double total = inside + tail;
-    // The tail joins the last bin that holds something: where Q is empty the divergence has no value.
+    // The tail joins the last bin that holds something: where Q is empty the divergence has no
+    // value.
     int last_filled = end - 1;
     while (last_filled > 0 && counts[static_cast<size_t>(last_filled)] == 0.0) --last_filled;
     double divergence = 0.0;
@@ -128,8 +128,7 @@ Moments moments(const Histogram& histogram) {
   return out;
 }
 
-double error_of(const Moments& m, const Histogram& histogram, double a, double b,
-                int64_t levels) {
+double error_of(const Moments& m, const Histogram& histogram, double a, double b, int64_t levels) {
   const auto index = [&](double x) {
     const double bin = std::floor(x / histogram.bin_width()) + kHalf;
     return static_cast<size_t>(std::clamp(bin, 0.0, static_cast<double>(kBins)));

@@ -31,7 +31,7 @@ struct TensorStatistics {
 struct Statistics {
   std::string fingerprint;  // of the canonical graph; see fingerprint.h
   int64_t samples = 0;
-  bool data_free = false;   // gathered from random: data
+  bool data_free = false;                           // gathered from random: data
   std::map<std::string, TensorStatistics> tensors;  // by value name
 
   // Fails with kUsage when the fingerprints differ.

@@ -38,12 +38,12 @@ struct ValueFacts {
 struct Value {
   std::string name;  // unique in its graph, never empty
   TensorType type;
-  TensorPtr constant;          // an initializer; null otherwise
-  NodeId producer;             // invalid for inputs, constants and captures
-  bool is_input = false;       // also true of an initializer that is a graph input
+  TensorPtr constant;     // an initializer; null otherwise
+  NodeId producer;        // invalid for inputs, constants and captures
+  bool is_input = false;  // also true of an initializer that is a graph input
   bool alive = true;
   std::optional<std::vector<Dim>> elements = std::nullopt;  // see ValueFacts
-  std::string preserved;       // fields of its ValueInfoProto that Octet does not know
+  std::string preserved;  // fields of its ValueInfoProto that Octet does not know
 
   bool is_constant() const { return constant != nullptr; }
 };
@@ -59,7 +59,7 @@ struct Use {
 struct Node {
   std::string domain;  // "" is ai.onnx
   std::string op_type;
-  std::string name;  // as in the file; may be empty
+  std::string name;              // as in the file; may be empty
   std::vector<ValueId> inputs;   // an invalid id is an omitted optional operand
   std::vector<ValueId> outputs;  // an invalid id is an output that was not asked for
   // Values of this graph that the node's body graphs read; in the order of those bodies'
@@ -90,7 +90,7 @@ struct ModelInfo {
   int64_t model_version = 0;
   std::string doc_string = {};
   std::vector<std::pair<std::string, std::string>> metadata = {};
-  std::string preserved = {};        // fields of its ModelProto that Octet does not know
+  std::string preserved = {};  // fields of its ModelProto that Octet does not know
   bool operator==(const ModelInfo&) const = default;
 
   // The version of ai.onnx; 0 when it is not imported.

@@ -64,9 +64,8 @@ class GraphComparison {
       const Value& value = graph.value(ValueId(i));
       if (value.alive && value.is_constant()) out.emplace_back(i);
     }
-    std::sort(out.begin(), out.end(), [&](ValueId x, ValueId y) {
-      return graph.value(x).name < graph.value(y).name;
-    });
+    std::sort(out.begin(), out.end(),
+              [&](ValueId x, ValueId y) { return graph.value(x).name < graph.value(y).name; });
     return out;
   }
 
@@ -82,9 +81,8 @@ class GraphComparison {
       return p.first == q.first && same_attribute(p.second, q.second, pending_);
     };
     return x.domain == y.domain && x.op_type == y.op_type && x.name == y.name &&
-           x.origins == y.origins && x.doc_string == y.doc_string &&
-           x.preserved == y.preserved && same_values(x.inputs, y.inputs) &&
-           same_values(x.outputs, y.outputs) &&
+           x.origins == y.origins && x.doc_string == y.doc_string && x.preserved == y.preserved &&
+           same_values(x.inputs, y.inputs) && same_values(x.outputs, y.outputs) &&
            same_values(x.implicit_inputs, y.implicit_inputs) &&
            std::equal(x.attributes.begin(), x.attributes.end(), y.attributes.begin(),
                       y.attributes.end(), same_entry);

@@ -158,9 +158,8 @@ std::vector<std::string> remove_dead(Graph& graph, std::vector<NodeId> seeds) {
       }
     }
   }
-  std::sort(removed.begin(), removed.end(), [&](NodeId a, NodeId b) {
-    return position[a.index()] < position[b.index()];
-  });
+  std::sort(removed.begin(), removed.end(),
+            [&](NodeId a, NodeId b) { return position[a.index()] < position[b.index()]; });
   std::vector<std::string> origins;
   for (NodeId id : removed) add_unique(origins, graph.node(id).origins);
   return origins;

@@ -30,8 +30,8 @@ class QuantParams {
   struct Spec {
     numerics::DType storage = numerics::DType::kInt8;
     Granularity granularity = Granularity::kPerTensor;
-    int64_t axis = 0;        // per-axis and blocked; non-negative
-    int64_t block_size = 0;  // blocked only
+    int64_t axis = 0;                  // per-axis and blocked; non-negative
+    int64_t block_size = 0;            // blocked only
     std::vector<float> scales;         // blocked: in the row-major order of the scale tensor
     std::vector<int32_t> zero_points;  // one per scale
     int32_t qmin = -128;               // narrow range: -127 for int8 weights

@@ -57,8 +57,8 @@ Shape merge(const Shape& a, const Shape& b) {
   if (!b.has_rank()) return a;
   std::vector<Dim> dims = a.dims();
   for (size_t i = 0; i < dims.size(); ++i) {
-    const bool more_specific = (!dims[i].is_static() && b[i].is_static()) ||
-                               (dims[i].is_unknown() && b[i].is_named());
+    const bool more_specific =
+        (!dims[i].is_static() && b[i].is_static()) || (dims[i].is_unknown() && b[i].is_named());
     if (more_specific) dims[i] = b[i];
   }
   return Shape(std::move(dims));

@@ -11,7 +11,7 @@ namespace octet::ir {
 // One extent: a number, a name ("N": equal names are equal extents), or not known at all.
 class Dim {
  public:
-  Dim() = default;                                          // unknown
+  Dim() = default;                                            // unknown
   Dim(int64_t extent) : extent_(extent < 0 ? -1 : extent) {}  // NOLINT: implicit by design
   static Dim named(std::string name) {
     Dim dim;
@@ -36,13 +36,13 @@ class Dim {
 
 class Shape {
  public:
-  Shape() = default;                                              // unknown rank
-  explicit Shape(std::vector<Dim> dims)                           // known rank
+  Shape() = default;                     // unknown rank
+  explicit Shape(std::vector<Dim> dims)  // known rank
       : has_rank_(true), dims_(std::move(dims)) {}
   static Shape of(const std::vector<int64_t>& extents);
 
   bool has_rank() const { return has_rank_; }
-  size_t rank() const { return dims_.size(); }   // has_rank() only
+  size_t rank() const { return dims_.size(); }  // has_rank() only
   const std::vector<Dim>& dims() const { return dims_; }
   const Dim& operator[](size_t axis) const { return dims_[axis]; }
 

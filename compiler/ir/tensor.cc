@@ -222,8 +222,8 @@ void Tensor::set_from_int64(int64_t index, int64_t value) {
     case DType::kInt2: {
       const int shift = static_cast<int>(2 * (index % 4));
       const auto byte = static_cast<uint8_t>(data[index / 4]);
-      data[index / 4] = static_cast<std::byte>((byte & ~(3 << shift)) |
-                                               ((static_cast<int>(value) & 3) << shift));
+      data[index / 4] =
+          static_cast<std::byte>((byte & ~(3 << shift)) | ((static_cast<int>(value) & 3) << shift));
       return;
     }
     case DType::kUndefined:

@@ -62,7 +62,8 @@ class Tensor {
     return {reinterpret_cast<const T*>(bytes_.data()), bytes_.size() / sizeof(T)};
   }
 
-  // Writable elements; only for a tensor that shares its bytes with no other (just made by zeros()).
+  // Writable elements; only for a tensor that shares its bytes with no other (just made by
+  // zeros()).
   template <typename T>
   std::span<T> mutable_data() {
     return {reinterpret_cast<T*>(const_cast<std::byte*>(bytes_.data())), bytes_.size() / sizeof(T)};
@@ -98,9 +99,9 @@ class Tensor {
 using TensorPtr = std::shared_ptr<const Tensor>;
 
 namespace internal {
-#define OCTET_DTYPE_OF(type, value) \
-  template <>                       \
-  struct DTypeOf<type> {            \
+#define OCTET_DTYPE_OF(type, value)               \
+  template <>                                     \
+  struct DTypeOf<type> {                          \
     static constexpr DType kValue = DType::value; \
   }
 OCTET_DTYPE_OF(float, kFloat32);

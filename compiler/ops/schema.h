@@ -31,10 +31,10 @@ enum class Role {
 
 // How an operator meets quantization. A backend narrows this and never invents.
 enum class QuantBehaviour {
-  kComputes,      // arithmetic; can run in integers where a backend has a kernel
-  kPassesThrough, // moves elements of its first data operand: same scale in and out
-  kSameScale,     // chooses among or joins its data operands (Concat, Max): one scale for all
-  kFixedRange,    // its output range is known beforehand (Softmax, Sigmoid)
+  kComputes,       // arithmetic; can run in integers where a backend has a kernel
+  kPassesThrough,  // moves elements of its first data operand: same scale in and out
+  kSameScale,      // chooses among or joins its data operands (Concat, Max): one scale for all
+  kFixedRange,     // its output range is known beforehand (Softmax, Sigmoid)
   kFloatOnly,
 };
 

@@ -61,8 +61,9 @@ class Applier {
 
   Result<ValueId> find_value(const std::string& name) const {
     const ValueId id = graph_.find_value(name);
-    if (!id.valid()) return usage_error("the plan names the value ", quote_name(name),
-                                        ", which the model does not have");
+    if (!id.valid())
+      return usage_error("the plan names the value ", quote_name(name),
+                         ", which the model does not have");
     return id;
   }
 
@@ -166,7 +167,8 @@ class Applier {
     const auto w = weight_scales_.find({bias.linear_output, 1});
     const Tensor* tensor = graph_.constant(graph_.node(place.first).inputs[place.second]);
     if (x == nullptr || w == weight_scales_.end() || tensor == nullptr) {
-      return usage_error("an int32 bias needs a constant and quantizers on the data and the weight");
+      return usage_error(
+          "an int32 bias needs a constant and quantizers on the data and the weight");
     }
     const std::vector<float> values = tensor->to_floats();
     const std::vector<float>& w_scales = w->second;
@@ -185,8 +187,7 @@ class Applier {
     const auto count = static_cast<int64_t>(values.size());
     OCTET_ASSIGN(const QuantParams params, QuantParams::make(std::move(spec)));
     OCTET_ASSIGN(Tensor integers, quantize_constant(tensor->reshaped({count}), params));
-    const std::string& name =
-        graph_.value(graph_.node(place.first).inputs[place.second]).name;
+    const std::string& name = graph_.value(graph_.node(place.first).inputs[place.second]).name;
     const ValueId stored = patch_.constant(std::move(integers), name + "_quantized");
     OCTET_ASSIGN(const ParamConstants constants, add_params(params, params.scales(), name));
     OCTET_ASSIGN(const ValueId real,
@@ -225,8 +226,8 @@ class Applier {
       OCTET_TRY(patch_.replace(id, real));
     }
     for (const auto& [node, input] : readers) {
-      OCTET_ASSIGN(const ValueId real, dequantize(integers, params, quantizer.value,
-                                                  graph_.node(node).origins));
+      OCTET_ASSIGN(const ValueId real,
+                   dequantize(integers, params, quantizer.value, graph_.node(node).origins));
       OCTET_TRY(patch_.replace_operand(node, input, real));
     }
     return {};
@@ -241,7 +242,7 @@ class Applier {
   const Graph& graph_;
   const QuantPlan& plan_;
   Patch patch_;
-  std::map<std::string, NodeId> node_of_;                 // by first output
+  std::map<std::string, NodeId> node_of_;  // by first output
   std::set<std::string> node_names_;
   std::map<Operand, std::vector<float>> weight_scales_;  // factors included
 };

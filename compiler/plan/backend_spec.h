@@ -74,8 +74,8 @@ enum class ResidualAdd {
 };
 
 enum class JoinScales {
-  kOwnScales,   // the target requantizes inside Concat
-  kOneScale,    // all inputs and the output share their parameters
+  kOwnScales,  // the target requantizes inside Concat
+  kOneScale,   // all inputs and the output share their parameters
 };
 
 // Where the quantizers of a kMoves operator stand.

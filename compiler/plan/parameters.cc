@@ -48,8 +48,8 @@ std::vector<calibration::Range> channel_ranges(const ir::Tensor& tensor, int64_t
 
 Result<QuantParams> params_for_range(const Space& space, const calibration::Range& range) {
   QuantParams::Spec spec = empty_spec(space, Granularity::kPerTensor, 0);
-  append(spec, numerics::choose_scale(range.min, range.max, space.qmin, space.qmax,
-                                      space.symmetry));
+  append(spec,
+         numerics::choose_scale(range.min, range.max, space.qmin, space.qmax, space.symmetry));
   return QuantParams::make(std::move(spec));
 }
 
@@ -68,8 +68,8 @@ Result<QuantParams> params_for_constant(const Space& space, const ir::Tensor& te
   }
   QuantParams::Spec spec = empty_spec(space, Granularity::kPerAxis, axis);
   for (const calibration::Range& range : channel_ranges(tensor, axis)) {
-    append(spec, numerics::choose_scale(range.min, range.max, space.qmin, space.qmax,
-                                        space.symmetry));
+    append(spec,
+           numerics::choose_scale(range.min, range.max, space.qmin, space.qmax, space.symmetry));
   }
   for (size_t c = 0; c < spec.scales.size() && c < least_scales.size(); ++c) {
     spec.scales[c] = std::max(spec.scales[c], least_scales[c]);

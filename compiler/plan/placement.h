@@ -2,9 +2,9 @@
 //
 // Requirements start at the operators that are worth running in integers (kAlways). Those that only
 // join or move what is integer already (kBetween, kMoves) follow where both sides are: the greatest
-// set in which each has an operand from an integer operator and is read by one. (One such operand is
-// enough: a residual stream that passes a float operator once is integer again behind it.) What no
-// integer operator reads stays float.
+// set in which each has an operand from an integer operator and is read by one. (One such operand
+// is enough: a residual stream that passes a float operator once is integer again behind it.) What
+// no integer operator reads stays float.
 #pragma once
 
 #include <string>
@@ -33,9 +33,9 @@ struct Placement {
 
 Placement place(const ir::Graph& graph, const BackendSpec& spec, const Recipe& recipe);
 
-// The operand of a residual addition that stays bare under ResidualAdd::kSkipOperands: the result of
-// a linear operator that nothing else reads, of several the one with the most linear operators above
-// it (TensorRT fuses that one with the addition). -1 when there is none.
+// The operand of a residual addition that stays bare under ResidualAdd::kSkipOperands: the result
+// of a linear operator that nothing else reads, of several the one with the most linear operators
+// above it (TensorRT fuses that one with the addition). -1 when there is none.
 int64_t bare_operand(const ir::Graph& graph, const Units& units, const std::vector<bool>& integer,
                      ir::NodeId add);
 

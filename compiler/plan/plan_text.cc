@@ -131,9 +131,8 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
   }
   for (const file::Remark& from : in.remark()) {
     out.remarks.push_back({from.node(), from.op(),
-                           from.decision() == decision_name(Decision::kInteger)
-                               ? Decision::kInteger
-                               : Decision::kFloat,
+                           from.decision() == decision_name(Decision::kInteger) ? Decision::kInteger
+                                                                                : Decision::kFloat,
                            from.reason()});
   }
   return out;

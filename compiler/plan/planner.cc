@@ -62,8 +62,8 @@ class Planner {
       params.emplace(group, std::move(chosen));
     }
     for (const ActivationSite& site : sites_.activations) {
-      ActivationQuantizer quantizer{graph_.value(site.value).name, params.at(site.group),
-                                    site.readers, {}, ""};
+      ActivationQuantizer quantizer{
+          graph_.value(site.value).name, params.at(site.group), site.readers, {}, ""};
       if (site.readers == Readers::kListed) {
         for (const ir::Use& use : site.operands) {
           quantizer.operands.push_back(operand_of(graph_, use));
@@ -161,11 +161,12 @@ class Planner {
       if (!operand || x == x_params_.end()) continue;
       const WeightSource weight = weight_source(graph_, graph_.node(unit.head).input(1));
       if (!weight.constant.valid()) continue;
-      plan_.biases.push_back({operand_of(graph_, *operand),
-                              graph_.value(graph_.node(unit.head).output()).name});
-      raise_floor(weight, *graph_.constant(graph_.node(operand->node).input(
-                              static_cast<size_t>(operand->index))),
-                  x->second.scales().front());
+      plan_.biases.push_back(
+          {operand_of(graph_, *operand), graph_.value(graph_.node(unit.head).output()).name});
+      raise_floor(
+          weight,
+          *graph_.constant(graph_.node(operand->node).input(static_cast<size_t>(operand->index))),
+          x->second.scales().front());
     }
   }
 
@@ -273,8 +274,7 @@ NeededStatistics needed_statistics(const Graph& graph, const BackendSpec& spec,
     out.values.insert(site.value);
     bool histogram = recipe.range.needs_histogram();
     for (const ir::Use& use : site.operands) {
-      histogram =
-          histogram || range_for(recipe, graph, graph.node(use.node)).needs_histogram();
+      histogram = histogram || range_for(recipe, graph, graph.node(use.node)).needs_histogram();
     }
     if (histogram) out.histograms.insert(site.value);
   }

@@ -86,9 +86,7 @@ class SiteFinder {
     return unit.hands_on(value) ? &unit : nullptr;
   }
 
-  static bool moves(const Unit& unit) {
-    return unit.rule->participation == Participation::kMoves;
-  }
+  static bool moves(const Unit& unit) { return unit.rule->participation == Participation::kMoves; }
 
   // Where quantizers stand above moves only: the moved value whose quantizer further up already
   // makes `value` integer; invalid when there is none.
@@ -110,8 +108,7 @@ class SiteFinder {
     at.constant = source.constant;
     at.space = demand.space;
     at.role = demand.role;
-    at.uses.push_back(
-        {{demand.node, static_cast<int32_t>(demand.input), false}, source.factor});
+    at.uses.push_back({{demand.node, static_cast<int32_t>(demand.input), false}, source.factor});
   }
 
   static const std::string& output_space(const OpRule& rule) {
@@ -119,9 +116,8 @@ class SiteFinder {
   }
 
   void add_output(const Unit& unit) {
-    const bool pair_behind =
-        unit.rule->output == OutputQuantizer::kRequired ||
-        (moves(unit) && spec_.move_placement == MovePlacement::kBothSides);
+    const bool pair_behind = unit.rule->output == OutputQuantizer::kRequired ||
+                             (moves(unit) && spec_.move_placement == MovePlacement::kBothSides);
     if (!pair_behind) return;
     for (ValueId value : unit.outputs) {
       sites_[site(value, output_space(*unit.rule))].readers = Readers::kAll;
@@ -130,8 +126,8 @@ class SiteFinder {
 
   void tie_scales(const Unit& unit) {
     const Node& head = graph_.node(unit.head);
-    const bool joins = moves(unit) || (head.is("Concat") &&
-                                       spec_.join_scales == JoinScales::kOneScale);
+    const bool joins =
+        moves(unit) || (head.is("Concat") && spec_.join_scales == JoinScales::kOneScale);
     if (!joins) return;
     std::vector<size_t> members;
     const auto note = [&](ValueId value) {

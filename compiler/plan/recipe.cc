@@ -18,9 +18,8 @@ bool matches(const Selector& selector, const Graph& graph, const Node& node) {
   if (!selector.op_type.empty() && selector.op_type != node.op_type) return false;
   if (selector.node.empty()) return true;
   if (glob_match(selector.node, ir::display_name(graph, node))) return true;
-  return std::any_of(node.origins.begin(), node.origins.end(), [&](const std::string& origin) {
-    return glob_match(selector.node, origin);
-  });
+  return std::any_of(node.origins.begin(), node.origins.end(),
+                     [&](const std::string& origin) { return glob_match(selector.node, origin); });
 }
 
 Result<Override> read_override(const file::OverrideEntry& in) {
@@ -66,9 +65,8 @@ Result<Recipe> load_recipe(const std::string& path) {
 Status check_selectors(const Recipe& recipe, const Graph& graph) {
   for (const Override& entry : recipe.overrides) {
     const auto& order = graph.order();
-    if (std::any_of(order.begin(), order.end(), [&](ir::NodeId id) {
-          return matches(entry.select, graph, graph.node(id));
-        })) {
+    if (std::any_of(order.begin(), order.end(),
+                    [&](ir::NodeId id) { return matches(entry.select, graph, graph.node(id)); })) {
       continue;
     }
     std::vector<std::string> names;
@@ -87,8 +85,7 @@ Status check_selectors(const Recipe& recipe, const Graph& graph) {
   return {};
 }
 
-std::optional<Precision> precision_for(const Recipe& recipe, const Graph& graph,
-                                       const Node& node) {
+std::optional<Precision> precision_for(const Recipe& recipe, const Graph& graph, const Node& node) {
   std::optional<Precision> out;
   for (const Override& entry : recipe.overrides) {
     if (entry.precision && matches(entry.select, graph, node)) out = entry.precision;

@@ -101,10 +101,9 @@ WeightSource weight_source(const Graph& graph, ValueId operand) {
   const ir::Tensor* weight = graph.constant(mul.input(0));
   const ir::Tensor* factor = graph.constant(mul.input(1));
   if (weight == nullptr || factor == nullptr) return {};
-  const bool per_channel =
-      std::count_if(factor->shape().begin(), factor->shape().end(),
-                    [](int64_t extent) { return extent != 1; }) <= 1 &&
-      factor->rank() <= weight->rank();
+  const bool per_channel = std::count_if(factor->shape().begin(), factor->shape().end(),
+                                         [](int64_t extent) { return extent != 1; }) <= 1 &&
+                           factor->rank() <= weight->rank();
   const std::vector<float> factors = factor->to_floats();
   const bool positive =
       std::all_of(factors.begin(), factors.end(), [](float f) { return f > 0.0F; });

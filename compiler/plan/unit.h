@@ -21,7 +21,7 @@ struct Unit {
 };
 
 struct Units {
-  std::vector<Unit> units;      // in graph order
+  std::vector<Unit> units;       // in graph order
   std::vector<int32_t> of_node;  // index into units for the head and what it fused; -1 otherwise
   const Unit* unit_of(ir::NodeId id) const {
     const int32_t index = of_node[id.index()];

@@ -54,10 +54,10 @@ Status check(const std::string& path, const Invocation& invocation) {
 
 void add_check(CLI::App& app, Invocation& invocation) {
   auto path = std::make_shared<std::string>();
-  CLI::App& verb = add_verb(app, invocation, "check",
-                            "Tries out a vendor's rule file or backend description",
-                            "  octet check my_chip.textproto\n"
-                            "  octet check my_rules.textproto");
+  CLI::App& verb =
+      add_verb(app, invocation, "check", "Tries out a vendor's rule file or backend description",
+               "  octet check my_chip.textproto\n"
+               "  octet check my_rules.textproto");
   verb.add_option("FILE", *path, "Rules (patterns/rule.proto) or backend (backends/backend.proto)")
       ->required();
   verb.callback([path, &invocation] {

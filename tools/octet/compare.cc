@@ -56,7 +56,8 @@ void print_errors(std::ostream& out, std::string_view title,
     if (sqnr) {
       out << std::fixed << std::setprecision(2) << *sqnr << " dB";
     } else {
-      out << "all zero" << "   ";
+      out << "all zero"
+          << "   ";
     }
     out << "  largest difference " << std::setw(11) << std::defaultfloat << std::setprecision(4)
         << error.largest << "  " << error.name << '\n';
@@ -82,9 +83,8 @@ std::string to_text(const Comparison& comparison) {
 Status check_gates(const CompareOptions& options, const Comparison& comparison) {
   const auto worst = comparison.worst_sqnr();
   if (options.min_sqnr && (!worst || *worst < *options.min_sqnr)) {
-    return Error(ErrorCode::kAccuracyGate,
-                 cat("the worst output has ", worst.value_or(0.0), " dB, below --min-sqnr ",
-                     *options.min_sqnr));
+    return Error(ErrorCode::kAccuracyGate, cat("the worst output has ", worst.value_or(0.0),
+                                               " dB, below --min-sqnr ", *options.min_sqnr));
   }
   if (!options.max_drop) return {};
   const double drop = percent(*comparison.hits_first, comparison.rows) -

@@ -40,8 +40,7 @@ class Recorder : public interpreter::Observer {
   explicit Recorder(const Graph& graph) : graph_(graph) {}
   Status observe(ValueId id, const Tensor& value) override {
     OCTET_ASSIGN(Tensor copy, Tensor::zeros(value.dtype(), value.shape()));
-    std::copy(value.bytes().begin(), value.bytes().end(),
-              copy.mutable_data<std::byte>().begin());
+    std::copy(value.bytes().begin(), value.bytes().end(), copy.mutable_data<std::byte>().begin());
     tensors_.insert_or_assign(graph_.value(id).name, std::move(copy));
     return {};
   }
@@ -99,8 +98,8 @@ std::vector<ValueId> shared_values(const Graph& graph, const Graph& other) {
   std::vector<ValueId> out;
   for (size_t i = 0; i < graph.value_count(); ++i) {
     const ir::Value& value = graph.value(ValueId(i));
-    const bool computed = value.alive && value.producer.valid() &&
-                          value.type.storage == ir::DType::kFloat32;
+    const bool computed =
+        value.alive && value.producer.valid() && value.type.storage == ir::DType::kFloat32;
     if (!computed) continue;
     const ValueId match = other.find_value(value.name);
     if (match.valid() && other.value(match).producer.valid() &&
@@ -192,10 +191,10 @@ class Comparer {
 Status check_same_interface(const Graph& first, const Graph& second) {
   if (first.outputs().size() != second.outputs().size() ||
       first.required_inputs().size() != second.required_inputs().size()) {
-    return usage_error("the models have different inputs or outputs: ",
-                       first.required_inputs().size(), " and ", second.required_inputs().size(),
-                       " inputs, ", first.outputs().size(), " and ", second.outputs().size(),
-                       " outputs");
+    return usage_error(
+        "the models have different inputs or outputs: ", first.required_inputs().size(), " and ",
+        second.required_inputs().size(), " inputs, ", first.outputs().size(), " and ",
+        second.outputs().size(), " outputs");
   }
   return {};
 }
@@ -203,8 +202,7 @@ Status check_same_interface(const Graph& first, const Graph& second) {
 }  // namespace
 
 Result<Comparison> compare_models(std::shared_ptr<const Graph> first,
-                                  std::shared_ptr<const Graph> second,
-                                  const data::Dataset& dataset,
+                                  std::shared_ptr<const Graph> second, const data::Dataset& dataset,
                                   const ComparisonOptions& options) {
   OCTET_TRY(check_same_interface(*first, *second));
   const size_t begin = std::min(options.first_sample, dataset.size());

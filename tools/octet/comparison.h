@@ -17,8 +17,8 @@ namespace octet::tools {
 // The second tensor as a noisy form of the first.
 struct TensorError {
   std::string name;
-  double power = 0.0;  // sum of squares of the first model's
-  double noise = 0.0;  // sum of squared differences
+  double power = 0.0;    // sum of squares of the first model's
+  double noise = 0.0;    // sum of squared differences
   double largest = 0.0;  // greatest absolute difference
 
   // 10 log10(power / noise) in dB, at most 200; nothing when the tensor is all zeros.

@@ -39,9 +39,9 @@ Status emit(const EmitOptions& options, const Invocation& invocation) {
 
 void add_emit(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<EmitOptions>();
-  CLI::App& verb = add_verb(app, invocation, "emit",
-                            "Does what a plan says and writes the backend's model",
-                            "  octet emit model.onnx --plan model.plan -o model.int8.onnx");
+  CLI::App& verb =
+      add_verb(app, invocation, "emit", "Does what a plan says and writes the backend's model",
+               "  octet emit model.onnx --plan model.plan -o model.int8.onnx");
   verb.add_option("MODEL", options->model, "The float model the plan was made for")->required();
   verb.add_option("--plan", options->plan, "Plan file of octet plan")->required();
   verb.add_option("-b,--backend", options->backend,

@@ -58,9 +58,9 @@ class Inspection {
   }
 
   std::string text() const {
-    std::string out = cat("opset      ", graph_.model.opset(), ", IR version ",
-                          graph_.model.ir_version, ", from ",
-                          quote_name(graph_.model.producer_name), "\n");
+    std::string out =
+        cat("opset      ", graph_.model.opset(), ", IR version ", graph_.model.ir_version,
+            ", from ", quote_name(graph_.model.producer_name), "\n");
     for (ir::ValueId id : graph_.required_inputs()) out += line("input      ", id);
     for (ir::ValueId id : graph_.outputs()) out += line("output     ", id);
     out += cat("parameters ", parameters(), "\n");

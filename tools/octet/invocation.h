@@ -20,7 +20,7 @@ struct Invocation {
   bool json = false;
   bool quiet = false;
   bool verbose = false;
-  size_t threads = 0;     // 0: all that the process may use
+  size_t threads = 0;      // 0: all that the process may use
   std::string max_memory;  // "2GiB"; empty: the default budget
 
   size_t thread_count() const;

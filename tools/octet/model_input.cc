@@ -95,7 +95,8 @@ void add_data_options(CLI::App& verb, DataOptions& options) {
 
 Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
                                                  const ir::Graph& graph) {
-  if (options.path.empty()) return usage_error("--data is missing: give samples to run the model on");
+  if (options.path.empty())
+    return usage_error("--data is missing: give samples to run the model on");
   std::vector<data::InputSpec> inputs;
   for (ir::ValueId id : graph.required_inputs()) {
     inputs.push_back({graph.value(id).name, graph.value(id).type});

@@ -15,8 +15,8 @@ struct PlanVerbOptions {
 };
 
 Status make(const PlanVerbOptions& options, const Invocation& invocation) {
-  OCTET_TRY(check_output_path(options.output,
-                              {options.model, options.statistics, options.plan.recipe}));
+  OCTET_TRY(
+      check_output_path(options.output, {options.model, options.statistics, options.plan.recipe}));
   OCTET_ASSIGN(const plan::BackendSpec spec, chosen_backend(options.plan));
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options.plan));
   OCTET_ASSIGN(const ir::Graph graph, load_canonical(options.model));
@@ -37,10 +37,10 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
 
 void add_plan(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PlanVerbOptions>();
-  CLI::App& verb = add_verb(
-      app, invocation, "plan",
-      "Decides what is quantized and how, and writes it as text to read and edit",
-      "  octet plan model.onnx --stats model.stats --backend openvino -o model.plan");
+  CLI::App& verb =
+      add_verb(app, invocation, "plan",
+               "Decides what is quantized and how, and writes it as text to read and edit",
+               "  octet plan model.onnx --stats model.stats --backend openvino -o model.plan");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("--stats", options->statistics, "Statistics of octet calibrate")->required();
   verb.add_option("-o,--output", options->output, "Plan file to write")->required();

@@ -1,5 +1,6 @@
-#include "compiler/base/names.h"
 #include "compiler/ir/print.h"
+
+#include "compiler/base/names.h"
 #include "passes/pipeline.h"
 #include "tools/octet/model_input.h"
 
@@ -14,8 +15,7 @@ struct PrintVerbOptions {
 };
 
 Status print(const PrintVerbOptions& options) {
-  const ir::PrintOptions text{options.full ? ir::ConstantText::kFull
-                                           : ir::ConstantText::kSummary};
+  const ir::PrintOptions text{options.full ? ir::ConstantText::kFull : ir::ConstantText::kSummary};
   OCTET_ASSIGN(ir::Graph graph, load_model(options.model));
   if (options.after.empty() && !options.canonical) {
     print_result(ir::print(graph, text));
@@ -59,9 +59,8 @@ void add_print(CLI::App& app, Invocation& invocation) {
   verb.add_option("--after", options->after, "After the last run of this pass (octet passes)")
       ->excludes("--canonical");
   verb.add_flag("--full", options->full, "Large constants with all their bytes");
-  verb.callback([options, &invocation] {
-    invocation.action = [options] { return print(*options); };
-  });
+  verb.callback(
+      [options, &invocation] { invocation.action = [options] { return print(*options); }; });
 }
 
 }  // namespace octet::tools

@@ -47,12 +47,13 @@ class Quantization {
 
   Status run() {
     if (options_.data.path.empty() == options_.statistics.empty()) {
-      return usage_error("give either --data (samples to calibrate on) or --stats (a file of octet "
-                         "calibrate)");
+      return usage_error(
+          "give either --data (samples to calibrate on) or --stats (a file of octet "
+          "calibrate)");
     }
     output_ = options_.output.empty() ? default_output(options_.model) : options_.output;
-    OCTET_TRY(check_output_path(output_, {options_.model, options_.statistics, options_.data.path,
-                                          options_.plan.recipe}));
+    OCTET_TRY(check_output_path(
+        output_, {options_.model, options_.statistics, options_.data.path, options_.plan.recipe}));
     OCTET_ASSIGN(spec_, chosen_backend(options_.plan));
     OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
     OCTET_ASSIGN(ir::Graph canonical, load_canonical(options_.model));
@@ -169,7 +170,8 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
       "  octet quantize model.onnx -o model.trt.onnx --backend tensorrt --data photos/ \\\n"
       "      --preprocess size=224x224,channels=bgr,mean=103.9:116.8:123.7\n"
       "  octet quantize model.onnx --backend my_chip.textproto --stats model.stats\n"
-      "  octet quantize model.onnx --data sentences.npz --samples 100 --recipe keep_head.textproto");
+      "  octet quantize model.onnx --data sentences.npz --samples 100 --recipe "
+      "keep_head.textproto");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("-o,--output", options->output,
                   "File to write; MODEL with .int8.onnx when absent");
@@ -178,9 +180,7 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
   add_plan_options(verb, options->plan);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {
-    invocation.action = [options, &invocation] {
-      return Quantization(*options, invocation).run();
-    };
+    invocation.action = [options, &invocation] { return Quantization(*options, invocation).run(); };
   });
 }
 

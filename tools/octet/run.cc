@@ -58,18 +58,18 @@ Status run(const RunOptions& options, const Invocation& invocation) {
   Progress progress(invocation, "running");
   std::mutex mutex;
   size_t done = 0;
-  OCTET_TRY(parallel_for(invocation.thread_count(), dataset->size(),
-                         [&](size_t, size_t index) -> Status {
-                           OCTET_ASSIGN(const data::Sample sample, dataset->get(index));
-                           auto outputs = interpreter->run(sample);
-                           if (!outputs.ok()) return outputs.error().in(cat("sample ", index));
-                           for (size_t i = 0; i < outputs->size(); ++i) {
-                             results[i][index] = (*outputs)[i];
-                           }
-                           const std::lock_guard lock(mutex);
-                           progress.update(++done, dataset->size());
-                           return {};
-                         }));
+  OCTET_TRY(
+      parallel_for(invocation.thread_count(), dataset->size(), [&](size_t, size_t index) -> Status {
+        OCTET_ASSIGN(const data::Sample sample, dataset->get(index));
+        auto outputs = interpreter->run(sample);
+        if (!outputs.ok()) return outputs.error().in(cat("sample ", index));
+        for (size_t i = 0; i < outputs->size(); ++i) {
+          results[i][index] = (*outputs)[i];
+        }
+        const std::lock_guard lock(mutex);
+        progress.update(++done, dataset->size());
+        return {};
+      }));
   Json summary = {{"samples", dataset->size()}, {"outputs", Json::array()}};
   std::vector<std::pair<std::string, ir::Tensor>> arrays;
   for (size_t i = 0; i < results.size(); ++i) {

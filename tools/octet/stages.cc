@@ -52,7 +52,8 @@ Status write_checked(const ir::Graph& graph, const std::string& path) {
     return bytes.error();
   }
   const auto again = onnx::import_bytes(*bytes, "");
-  if (!again.ok()) return internal_error("the written model reads back as: ", again.error().message());
+  if (!again.ok())
+    return internal_error("the written model reads back as: ", again.error().message());
   if (!(*again == graph)) {
     return internal_error("the written model reads back as another graph; nothing was written");
   }

@@ -22,8 +22,8 @@ Result<calibration::Statistics> gather(std::shared_ptr<const ir::Graph> graph,
 
 Result<calibration::Statistics> read_statistics(const std::string& path);
 
-// The canonical graph with the plan done to it, in the backend's form, checked against the backend's
-// description.
+// The canonical graph with the plan done to it, in the backend's form, checked against the
+// backend's description.
 Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
                                  const plan::BackendSpec& spec);
 
@@ -32,7 +32,7 @@ Status write_checked(const ir::Graph& graph, const std::string& path);
 
 // What ran in integers and what stayed float.
 struct PlanSummary {
-  int64_t linear = 0;          // operators with a weight operand
+  int64_t linear = 0;  // operators with a weight operand
   int64_t linear_integer = 0;
   int64_t nodes = 0;
   int64_t nodes_integer = 0;

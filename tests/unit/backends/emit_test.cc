@@ -133,15 +133,15 @@ TEST(Acceptance, A3ZeroPointOfASymmetricSpace) {
 }
 
 TEST(Acceptance, A4WeightOutsideTheNarrowRange) {
-  expect_rule(check_after("arm",
-                          [](ir::Graph& graph) {
-                            const ir::ValueId weight = producer(graph, "c1", 1).input(0);
-                            std::vector<int8_t> values(144, 1);
-                            values[7] = -128;
-                            set_constant(graph, weight,
-                                         ir::Tensor::of<int8_t>({4, 4, 3, 3}, values));
-                          }),
-              "[A4]");
+  expect_rule(
+      check_after("arm",
+                  [](ir::Graph& graph) {
+                    const ir::ValueId weight = producer(graph, "c1", 1).input(0);
+                    std::vector<int8_t> values(144, 1);
+                    values[7] = -128;
+                    set_constant(graph, weight, ir::Tensor::of<int8_t>({4, 4, 3, 3}, values));
+                  }),
+      "[A4]");
 }
 
 TEST(Acceptance, A5BiasScale) {
@@ -156,8 +156,7 @@ TEST(Acceptance, A5BiasScale) {
 TEST(Acceptance, A6AConvolutionNeedsItsQuantizer) {
   expect_rule(check_after("x86",
                           [](ir::Graph& graph) {
-                            graph.add_output(
-                                graph.node(graph.find_node("c2")).output());
+                            graph.add_output(graph.node(graph.find_node("c2")).output());
                           }),
               "[A6]");
 }
@@ -165,19 +164,15 @@ TEST(Acceptance, A6AConvolutionNeedsItsQuantizer) {
 TEST(Acceptance, A7EqualParametersAroundMoves) {
   expect_rule(check_after("x86",
                           [](ir::Graph& graph) {
-                            const ir::ValueId pooled =
-                                graph.node(graph.find_node("pool")).output();
-                            const ir::Node& behind =
-                                graph.node(graph.uses(pooled).front().node);
-                            set_constant(graph, behind.input(1),
-                                         ir::Tensor::scalar<float>(0.25F));
+                            const ir::ValueId pooled = graph.node(graph.find_node("pool")).output();
+                            const ir::Node& behind = graph.node(graph.uses(pooled).front().node);
+                            set_constant(graph, behind.input(1), ir::Tensor::scalar<float>(0.25F));
                           }),
               "[A7]");
 }
 
 TEST(Acceptance, A9OperatorSet) {
-  expect_rule(check_after("x86",
-                          [](ir::Graph& graph) { graph.model.opset_imports[""] = 13; }),
+  expect_rule(check_after("x86", [](ir::Graph& graph) { graph.model.opset_imports[""] = 13; }),
               "[A9]");
 }
 

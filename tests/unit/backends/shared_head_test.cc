@@ -1,5 +1,5 @@
-// A detection head whose convolutions serve three branches: one int8 tensor each in the file, and the
-// same outputs as with weights cloned by hand.
+// A detection head whose convolutions serve three branches: one int8 tensor each in the file, and
+// the same outputs as with weights cloned by hand.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -51,8 +51,8 @@ ir::Graph quantized(ir::Graph graph, const std::string& backend) {
   const auto shared = std::make_shared<const ir::Graph>(graph);
   calibration::CalibrateOptions options;
   options.values = calibration::observable_values(graph);
-  const auto statistics =
-      testing::must(calibration::calibrate(shared, *samples(graph, "calibration.npy", 32), options));
+  const auto statistics = testing::must(
+      calibration::calibrate(shared, *samples(graph, "calibration.npy", 32), options));
   testing::must(plan::apply_plan(graph, testing::plan_for(graph, backend, statistics)));
   testing::must(emit(graph, testing::backend(backend)));
   return graph;
@@ -86,7 +86,8 @@ TEST(SharedHead, EachSharedWeightIsOneTensorWithThreeReaders) {
 TEST(SharedHead, ClonedWeightsGiveTheSameOutputs) {
   for (const char* backend : {"x86", "tensorrt"}) {
     const auto one = std::make_shared<const ir::Graph>(quantized(shared_head(), backend));
-    const auto cloned = std::make_shared<const ir::Graph>(quantized(with_cloned_weights(), backend));
+    const auto cloned =
+        std::make_shared<const ir::Graph>(quantized(with_cloned_weights(), backend));
     const auto a = testing::must(interpreter::Interpreter::create(one, {}));
     const auto b = testing::must(interpreter::Interpreter::create(cloned, {}));
     const auto data = samples(*one, "evaluation.npy", 8);
@@ -104,8 +105,8 @@ TEST(SharedHead, ClonedWeightsGiveTheSameOutputs) {
           power += u[j] * u[j];
           noise += (u[j] - v[j]) * (u[j] - v[j]);
         }
-        // Folding the batch norm into a clone rounds the weight once more in float32, which can move
-        // an integer that sits at a tie; nothing beyond that may differ.
+        // Folding the batch norm into a clone rounds the weight once more in float32, which can
+        // move an integer that sits at a tie; nothing beyond that may differ.
         EXPECT_LT(noise, power * 1e-4) << backend << " sample " << i << " output " << k;
       }
     }

@@ -55,10 +55,10 @@ std::vector<fs::path> sources_below(const std::string& folder) {
 
 TEST(IncludeTable, ListsEveryRoom) {
   const auto table = read_table();
-  for (const char* room : {"compiler/base", "compiler/numerics", "compiler/ir", "compiler/ops",
-                           "compiler/interpreter", "compiler/onnx", "compiler/data",
-                           "compiler/calibration", "compiler/plan", "patterns", "passes",
-                           "backends", "tools"}) {
+  for (const char* room :
+       {"compiler/base", "compiler/numerics", "compiler/ir", "compiler/ops", "compiler/interpreter",
+        "compiler/onnx", "compiler/data", "compiler/calibration", "compiler/plan", "patterns",
+        "passes", "backends", "tools"}) {
     EXPECT_TRUE(table.contains(room)) << room << " has no row in docs/architecture.md";
   }
 }
@@ -80,9 +80,8 @@ TEST(IncludeTable, IncludesGoDownTheLayersOnly) {
         const std::string target = room_of(match[1], table);
         if (target.empty() || target == room) continue;
         ++checked;
-        EXPECT_TRUE(table.at(room).contains(target))
-            << relative << " includes " << match[1] << ": " << room << " may not include "
-            << target;
+        EXPECT_TRUE(table.at(room).contains(target)) << relative << " includes " << match[1] << ": "
+                                                     << room << " may not include " << target;
       }
     }
   }
@@ -92,12 +91,9 @@ TEST(IncludeTable, IncludesGoDownTheLayersOnly) {
 // ONNX's protobuf classes and spdlog are known to one room, and one file, each.
 TEST(IncludeTable, ForeignHeadersStayInTheirRoom) {
   const std::map<std::string, std::string> owners = {
-      {"<onnx/", "compiler/onnx/"},
-      {"<spdlog/", "compiler/base/log.cc"},
-      {"<dnnl", "compiler/interpreter/"},
-      {"<CLI/", "tools/"},
-      {"<jpeglib", "compiler/data/"},
-      {"<png.h", "compiler/data/"},
+      {"<onnx/", "compiler/onnx/"},       {"<spdlog/", "compiler/base/log.cc"},
+      {"<dnnl", "compiler/interpreter/"}, {"<CLI/", "tools/"},
+      {"<jpeglib", "compiler/data/"},     {"<png.h", "compiler/data/"},
   };
   for (const char* folder : {"compiler", "patterns", "passes", "backends", "tools"}) {
     for (const fs::path& source : sources_below(folder)) {

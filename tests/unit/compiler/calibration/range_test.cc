@@ -27,7 +27,8 @@ RangeMethod method(std::string_view text) { return *parse_range_method(text); }
 
 // Mean squared error of quantizing to `levels` values over a range, by doing it.
 double measured_error(const std::vector<float>& values, const Range& range, int64_t levels) {
-  const double step = (static_cast<double>(range.max) - range.min) / static_cast<double>(levels - 1);
+  const double step =
+      (static_cast<double>(range.max) - range.min) / static_cast<double>(levels - 1);
   double sum = 0.0;
   for (float x : values) {
     const double clipped = std::min<double>(std::max<double>(x, range.min), range.max);
@@ -58,13 +59,15 @@ TEST(RangeMethod, RefusesWhatItDoesNotKnow) {
   ASSERT_FALSE(typo.ok());
   EXPECT_EQ(typo.error().code(), ErrorCode::kUsage);
   EXPECT_NE(typo.error().message().find("min-max"), std::string::npos);
-  for (const char* text : {"percentile:-1", "percentile:200", "percentile:x", "percentile:", "kl:3"}) {
+  for (const char* text :
+       {"percentile:-1", "percentile:200", "percentile:x", "percentile:", "kl:3"}) {
     EXPECT_FALSE(parse_range_method(text).ok()) << text;
   }
 }
 
 TEST(ChooseRange, MinMaxIsWhatWasSeen) {
-  const auto range = choose_range(statistics_of({-2.0F, 0.5F, 7.0F}), {}, 256, RangeShape::kAnywhere);
+  const auto range =
+      choose_range(statistics_of({-2.0F, 0.5F, 7.0F}), {}, 256, RangeShape::kAnywhere);
   EXPECT_EQ(*range, (Range{-2.0F, 7.0F}));
 }
 
@@ -76,7 +79,8 @@ TEST(ChooseRange, AverageIsTheMeanOverSamples) {
 
 TEST(ChooseRange, PercentileDropsTheRareTail) {
   const TensorStatistics statistics = statistics_of(bell_with_outlier(100.0F));
-  const auto range = choose_range(statistics, method("percentile:99.9"), 256, RangeShape::kAnywhere);
+  const auto range =
+      choose_range(statistics, method("percentile:99.9"), 256, RangeShape::kAnywhere);
   EXPECT_LT(range->max, 6.0F);
   EXPECT_GT(range->max, 2.0F);
   const auto all = choose_range(statistics, method("percentile:100"), 256, RangeShape::kAnywhere);

@@ -194,8 +194,8 @@ TEST(Planner, ARecipeSelectorThatMatchesNothingNamesTheNearest) {
   const ir::Graph graph = residual();
   plan::Recipe recipe;
   recipe.overrides.push_back({{"c22", ""}, Precision::kFloat, std::nullopt});
-  const auto plan = make_plan(graph, statistics_for(graph, 0.0F, 1.0F), testing::backend("x86"),
-                              recipe);
+  const auto plan =
+      make_plan(graph, statistics_for(graph, 0.0F, 1.0F), testing::backend("x86"), recipe);
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code(), ErrorCode::kUsage);
   EXPECT_THAT(plan.error().message(), HasSubstr("\"c2\""));

@@ -52,7 +52,8 @@ TEST(Recipe, ErrorsSayWhereAndWhat) {
 }
 
 TEST(Recipe, AnOpTypeThatMatchesNothingNamesTheNearest) {
-  const auto recipe = parse_recipe(R"(override { select { op_type: "Convv" } precision: FLOAT })", "r");
+  const auto recipe =
+      parse_recipe(R"(override { select { op_type: "Convv" } precision: FLOAT })", "r");
   const Status status = check_selectors(*recipe, network());
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().message(), HasSubstr("\"Conv\""));
