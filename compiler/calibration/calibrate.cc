@@ -89,6 +89,8 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
   interpreter::Options run_options;
   run_options.observed.assign(options.values.begin(), options.values.end());
   run_options.max_memory = options.max_memory;
+  // Extremes and histograms do not look at positions.
+  run_options.observed_order = interpreter::ElementOrder::kAny;
   OCTET_ASSIGN(const interpreter::Interpreter interpreter,
                interpreter::Interpreter::create(graph, run_options));
 
