@@ -218,6 +218,9 @@ Result<Facts> infer_range(const InferContext& context) {
 }
 
 Result<Tensors> evaluate_range(const EvaluateContext& context) {
+  if (ir::int_attribute(context.node, "stash_type", 1) != 1) {
+    return unsupported("stash_type other than 1 (float32)");
+  }
   const DType dtype = context.input(0).dtype();
   for (size_t i = 0; i < 3; ++i) {
     OCTET_TRY(require_dtype(context, i, dtype));
@@ -301,7 +304,6 @@ OpSchema ConstantOfShape_schema() {
 OpSchema Range_schema() {
   return {.name = "Range",
           .since = 11,
-          .until = 26,  // 27 adds stash_type
           .roles = {Role::kShape},
           .required = 3,
           .max_inputs = 3,

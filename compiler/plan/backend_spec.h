@@ -27,9 +27,10 @@ struct Space {
 
 // When a node runs in integers.
 enum class Participation {
-  kAlways,   // whenever its operands can be quantized: the operators integers are for
-  kBetween,  // only where its operands are integers already and an integer operator reads it
-  kMoves,    // as kBetween, and moves elements: input and output share their parameters
+  kAlways,       // whenever its operands can be quantized: the operators integers are for
+  kBetween,      // only where its operands are integers already and an integer operator reads it
+  kMoves,        // as kBetween, and moves elements: input and output share their parameters
+  kTransparent,  // as kMoves, and the target moves quantizers through it: it needs none of its own
 };
 
 // Whether a node in integers also has to hand out integers.

@@ -166,8 +166,8 @@ class Placer {
 
   void collect_demands() {
     for (size_t i = 0; i < out_.units.units.size(); ++i) {
-      if (!out_.integer[i]) continue;
       const Unit& unit = out_.units.units[i];
+      if (!out_.integer[i] || unit.rule->participation == Participation::kTransparent) continue;
       const Node& node = graph_.node(unit.head);
       int64_t bare = -1;
       if (spec_.residual_add == ResidualAdd::kSkipOperands && node.is("Add")) {

@@ -48,7 +48,8 @@ Unit grow_unit(const Graph& graph, const BackendSpec& spec, NodeId head, const O
   Unit unit;
   unit.head = head;
   unit.rule = &rule;
-  if (rule.participation == Participation::kMoves) {
+  if (rule.participation == Participation::kMoves ||
+      rule.participation == Participation::kTransparent) {
     for (ValueId output : graph.node(head).outputs) {
       if (output.valid()) unit.outputs.push_back(output);
     }

@@ -17,6 +17,11 @@ struct Case {
   std::string range = "min-max";
 };
 
+// What a failure shows of the parameter.
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.model << ' ' << c.backend << ' ' << c.range;
+}
+
 // The header of a .npy file of version 1 and its samples, cut apart.
 struct Samples {
   std::string header;
