@@ -376,7 +376,7 @@ std::string string_attribute(const Node& node, std::string_view name, std::strin
 std::vector<int64_t> ints_attribute(const Node& node, std::string_view name,
                                     std::vector<int64_t> fallback) {
   const auto* value = attribute_as<std::vector<int64_t>>(node, name);
-  return value != nullptr ? *value : std::move(fallback);
+  return value != nullptr ? *value : fallback;
 }
 
 std::vector<float> floats_attribute(const Node& node, std::string_view name) {

@@ -63,8 +63,8 @@ class GraphWriter {
   }
 
   const std::string& name(ir::ValueId id) const {
-    static const std::string kOmitted;
-    if (!id.valid()) return kOmitted;
+    static const std::string omitted;
+    if (!id.valid()) return omitted;
     const auto at = renamed_.find(id);
     return at == renamed_.end() ? graph_.value(id).name : at->second;
   }

@@ -156,7 +156,9 @@ Result<Tensors> normalize_groups(const EvaluateContext& context, const Planes& p
       const Moments m = moments(from + at, channels * planes.size);
       const double deviation = std::sqrt(m.variance + epsilon);
       for (int64_t c = 0; c < channels; ++c) {
-        const auto [scale, bias] = factors(ng % groups * channels + c);
+        const auto factor = factors(ng % groups * channels + c);
+        const double scale = factor.first;
+        const double bias = factor.second;
         map_elements(from + at + c * planes.size, to + at + c * planes.size, planes.size, [&](T v) {
           return static_cast<T>((static_cast<double>(v) - m.mean) / deviation * scale + bias);
         });
