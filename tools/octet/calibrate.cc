@@ -40,7 +40,7 @@ Status calibrate(const CalibrateOptions& options, const Invocation& invocation) 
   run.values = calibration::observable_values(*graph);
   run.histograms = run.values;
   OCTET_ASSIGN(const calibration::Statistics statistics,
-               gather(graph, *dataset, std::move(run), invocation));
+               gather(options.model, graph, *dataset, std::move(run), invocation));
   OCTET_TRY(write_file_atomic(options.output, statistics.to_text()));
   if (invocation.json) {
     print_result(Json{{"output", options.output},

@@ -84,7 +84,7 @@ class Quantization {
     calibration::CalibrateOptions calibrate;
     calibrate.values = needed.values;
     calibrate.histograms = needed.histograms;
-    return gather(graph_, *used, std::move(calibrate), invocation_);
+    return gather(options_.model, graph_, *used, std::move(calibrate), invocation_);
   }
 
   // On samples that calibration did not see where there are some that can be used; a handful, since

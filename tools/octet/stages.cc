@@ -16,7 +16,8 @@
 
 namespace octet::tools {
 
-Result<calibration::Statistics> gather(std::shared_ptr<const ir::Graph> graph,
+Result<calibration::Statistics> gather(const std::string& model,
+                                       std::shared_ptr<const ir::Graph> graph,
                                        const data::Dataset& dataset,
                                        calibration::CalibrateOptions options,
                                        const Invocation& invocation) {
@@ -24,7 +25,12 @@ Result<calibration::Statistics> gather(std::shared_ptr<const ir::Graph> graph,
   options.threads = invocation.thread_count();
   OCTET_ASSIGN(options.max_memory, invocation.memory_limit());
   options.progress = [&](size_t done, size_t all) { progress.update(done, all); };
-  return calibration::calibrate(std::move(graph), dataset, options);
+  auto statistics = calibration::calibrate(std::move(graph), dataset, options);
+  // Errors of the data name their own file.
+  if (!statistics.ok() && statistics.error().code() != ErrorCode::kBadData) {
+    return statistics.error().in(model);
+  }
+  return statistics;
 }
 
 Result<calibration::Statistics> read_statistics(const std::string& path) {

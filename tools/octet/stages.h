@@ -15,7 +15,9 @@
 
 namespace octet::tools {
 
-Result<calibration::Statistics> gather(std::shared_ptr<const ir::Graph> graph,
+// Calibrates with progress; errors of the model begin with its path.
+Result<calibration::Statistics> gather(const std::string& model,
+                                       std::shared_ptr<const ir::Graph> graph,
                                        const data::Dataset& dataset,
                                        calibration::CalibrateOptions options,
                                        const Invocation& invocation);
