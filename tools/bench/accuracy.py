@@ -3,8 +3,8 @@
   accuracy.py OCTET [--models NAME ...] [--samples 100] [--speed] [--keep FOLDER]
 
 One statistics file per model; the x86 file is judged in ONNX Runtime, the openvino file in OpenVINO;
-all four backends must succeed. With --speed the fastest peer file that is at most 3 dB less accurate
-(ONNX Runtime's own min-max quantizer, made in the same run) takes turns with ours. Prints a table."""
+all four backends must succeed. With --speed, each runtime's speed-up over float is measured too, and
+the file of ONNX Runtime's own min-max quantizer is made and judged in the same run. Prints a table."""
 import argparse
 import json
 import pathlib
@@ -26,6 +26,12 @@ def judge(shared, name, path, runtime, speed):
     if done.returncode != 0:
         return {"error": done.stderr.strip().splitlines()[-1]}
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def peer_file(shared, name, samples, out):
+    """The file of ONNX Runtime's min-max quantizer; False where it fails."""
+    command = [sys.executable, shared / "judge/peers/quantize_onnxruntime.py", name, out, "--limit", samples]
+    return subprocess.run([str(c) for c in command], capture_output=True).returncode == 0
 
 
 def line(name, backend, result):
@@ -77,6 +83,13 @@ def main():
                     print(line(model.name, backend, result), flush=True)
                     if args.executed:
                         print("   ", result.get("executed"), flush=True)
+            if args.speed:
+                peer = folder / f"{model.name}.peer.onnx"
+                if peer_file(shared, model.name, args.samples, peer):
+                    for runtime in JUDGED.values():
+                        print(line(model.name, "(peer)", judge(shared, model.name, peer, runtime, True)), runtime, flush=True)
+                else:
+                    print(f"{model.name:28s} (peer)     ONNX Runtime's quantizer fails on it", flush=True)
     return 1 if failed else 0
 
 
