@@ -35,7 +35,7 @@ void dequantize(std::span<const int8_t> q, float scale, int32_t zero_point, std:
 void dequantize(std::span<const uint8_t> q, float scale, int32_t zero_point, std::span<float> x);
 
 // An int32 accumulator of products to an output of another scale, as ONNX Runtime's QLinearConv,
-// QLinearMatMul and QGemm do it (backend rules A.5): v = float(acc) * multiplier, clamped, rounded
+// QLinearMatMul and QGemm do it: v = float(acc) * multiplier, clamped, rounded
 // half to even, zero point added.
 int32_t requantize(int32_t accumulator, float multiplier, int32_t zero_point, int32_t qmin,
                    int32_t qmax);

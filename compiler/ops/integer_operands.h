@@ -27,7 +27,7 @@ Result<std::vector<float>> vector_scale(const EvaluateContext& context, size_t o
                                         int64_t count);
 
 // What an accumulator is multiplied with: f32(f32(a_scale * b_scale) / y_scale), as ONNX Runtime
-// does it (backend rules A.5).
+// does it.
 inline float output_multiplier(float a_scale, float b_scale, float y_scale) {
   const float product = a_scale * b_scale;
   return product / y_scale;

@@ -179,7 +179,7 @@ class Applier {
     spec.storage = ir::DType::kInt32;
     spec.qmin = INT32_MIN;
     spec.qmax = INT32_MAX;
-    // Runtimes check this product for equality: float32, in this order (backend rules A.5).
+    // Runtimes check this product for equality: float32, in this order.
     for (float w_scale : w_scales) spec.scales.push_back(x->scales().front() * w_scale);
     spec.zero_points.assign(spec.scales.size(), 0);
     spec.granularity =

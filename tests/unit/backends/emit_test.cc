@@ -171,6 +171,14 @@ TEST(Acceptance, A7EqualParametersAroundMoves) {
               "[A7]");
 }
 
+TEST(Acceptance, A8OneReaderPerDequantizeNode) {
+  expect_rule(check_after("x86",
+                          [](ir::Graph& graph) {
+                            graph.add_output(graph.node(graph.find_node("c1")).input(0));
+                          }),
+              "[A8]");
+}
+
 TEST(Acceptance, A9OperatorSet) {
   expect_rule(check_after("x86", [](ir::Graph& graph) { graph.model.opset_imports[""] = 13; }),
               "[A9]");
