@@ -5,12 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "compiler/base/vectorized.h"
+
 namespace octet::calibration {
 
 // Independent lanes, because a compiler may not reorder one running minimum; clones for wider
 // registers, because this loop reads every activation of every sample.
-__attribute__((target_clones("avx512f", "avx2", "default"))) std::optional<Extremes>
-finite_extremes(std::span<const float> values) {
+OCTET_VECTORIZED std::optional<Extremes> finite_extremes(std::span<const float> values) {
   constexpr size_t kLanes = 32;
   constexpr uint32_t kExponent = 0x7f800000;
   std::array<float, kLanes> low;

@@ -7,6 +7,7 @@
 
 #include "compiler/base/names.h"
 #include "compiler/interpreter/executor.h"
+#include "compiler/interpreter/integer_form.h"
 #include "compiler/interpreter/plan.h"
 #include "compiler/interpreter/threads.h"
 #include "compiler/ops/schema.h"
@@ -151,6 +152,9 @@ Result<Interpreter> Interpreter::create(std::shared_ptr<const ir::Graph> graph, 
     if (!id.valid() || id.index() >= graph->value_count()) {
       return internal_error("value ", id.value, " is observed, but not of this graph");
     }
+  }
+  if (options.arithmetic == Arithmetic::kInteger) {
+    OCTET_ASSIGN(graph, integer_form(std::move(graph)));
   }
   OCTET_ASSIGN(dnnl::engine engine,
                onednn::guarded([] { return dnnl::engine(dnnl::engine::kind::cpu, 0); }));

@@ -31,8 +31,15 @@ enum class ElementOrder {
   kAny,
 };
 
+// How an operator between DequantizeLinear and QuantizeLinear is computed; see integer_form.h.
+enum class Arithmetic {
+  kInteger,    // on the integers, as the device does
+  kAsWritten,  // on the float numbers, as the file says
+};
+
 struct Options {
   Kernels kernels = Kernels::kFast;
+  Arithmetic arithmetic = Arithmetic::kInteger;
   // Threads within one run: for the convolutions, whose results do not depend on their number.
   // Calibration runs one sample per thread and leaves this at 1.
   size_t threads = 1;

@@ -53,6 +53,14 @@ struct Blocking {
   int64_t offset = 0;
 };
 
+inline dnnl::memory::data_type element_type(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_data_type();
+#else
+  return desc.data_type();
+#endif
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 
 inline std::optional<Blocking> blocking_of(const Desc& desc) {
@@ -93,6 +101,15 @@ inline void append_hard_swish(dnnl::post_ops& ops) {
   ops.append_eltwise(dnnl::algorithm::eltwise_hardswish, 1.0F / 6.0F, 0.5F);
 #else
   ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_hardswish, 0.0F, 0.0F);
+#endif
+}
+
+// The primitive subtracts one number from its source; which, it is told when it runs.
+inline void set_source_zero_point(dnnl::primitive_attr& attributes) {
+#if DNNL_VERSION_MAJOR >= 3
+  attributes.set_zero_points_mask(DNNL_ARG_SRC, 0);
+#else
+  attributes.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
 #endif
 }
 

@@ -15,7 +15,8 @@ constexpr int64_t kAlignment = 64;
 std::string text_of(const onednn::Desc& desc) {
   const auto blocking = onednn::blocking_of(desc);
   if (!blocking) return {};
-  std::string out;
+  // Integer weights may carry sums behind their elements: the size tells.
+  std::string out = cat(static_cast<int>(onednn::element_type(desc)), ":", desc.get_size(), ";");
   for (const onednn::Dims* list : {&blocking->dims, &blocking->padded_dims, &blocking->strides,
                                    &blocking->inner_blocks, &blocking->inner_axes}) {
     for (int64_t x : *list) out += cat(x, ",");

@@ -4,21 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/base/vectorized.h"
+#include "compiler/numerics/rounding.h"
+
 namespace octet::numerics {
 namespace {
-
-// x rounded half to even, for |x| below the range of Int. Truncation, comparison and the exact
-// difference do not depend on the rounding mode, need no library call and vectorize.
-template <typename Int, typename Float>
-inline Int round_to_integer(Float x) {
-  const Int whole = static_cast<Int>(x);
-  const Float rest = x - static_cast<Float>(whole);
-  const Int odd = whole & 1;
-  const Int up = static_cast<Int>(rest > Float(0.5)) | (static_cast<Int>(rest == Float(0.5)) & odd);
-  const Int down =
-      static_cast<Int>(rest < Float(-0.5)) | (static_cast<Int>(rest == Float(-0.5)) & odd);
-  return whole + up - down;
-}
 
 // Clamping to integers before rounding gives what clamping afterwards gives, and keeps the
 // conversion to an integer in range. The bounds are exact: |bound| < 2^53.
@@ -32,7 +22,8 @@ int32_t round_and_saturate(double ratio, int32_t zero_point, int32_t qmin, int32
 }
 
 template <typename Q>
-void quantize_span(std::span<const float> x, float scale, int32_t zero_point, std::span<Q> q) {
+OCTET_INLINE void quantize_span(std::span<const float> x, float scale, int32_t zero_point,
+                                std::span<Q> q) {
   const int32_t qmin = std::numeric_limits<Q>::min();
   const int32_t qmax = std::numeric_limits<Q>::max();
   const auto lowest = static_cast<float>(qmin - zero_point);
@@ -50,7 +41,8 @@ void quantize_span(std::span<const float> x, float scale, int32_t zero_point, st
 }
 
 template <typename Q>
-void dequantize_span(std::span<const Q> q, float scale, int32_t zero_point, std::span<float> x) {
+OCTET_INLINE void dequantize_span(std::span<const Q> q, float scale, int32_t zero_point,
+                                  std::span<float> x) {
   const size_t count = std::min(x.size(), q.size());
   const Q* in = q.data();
   float* out = x.data();
@@ -80,19 +72,23 @@ float fake_quantize(float x, float scale, int32_t zero_point, int32_t qmin, int3
   return dequantize(quantize(x, scale, zero_point, qmin, qmax), scale, zero_point);
 }
 
-void quantize(std::span<const float> x, float scale, int32_t zero_point, std::span<int8_t> q) {
+OCTET_VECTORIZED void quantize(std::span<const float> x, float scale, int32_t zero_point,
+                               std::span<int8_t> q) {
   quantize_span(x, scale, zero_point, q);
 }
 
-void quantize(std::span<const float> x, float scale, int32_t zero_point, std::span<uint8_t> q) {
+OCTET_VECTORIZED void quantize(std::span<const float> x, float scale, int32_t zero_point,
+                               std::span<uint8_t> q) {
   quantize_span(x, scale, zero_point, q);
 }
 
-void dequantize(std::span<const int8_t> q, float scale, int32_t zero_point, std::span<float> x) {
+OCTET_VECTORIZED void dequantize(std::span<const int8_t> q, float scale, int32_t zero_point,
+                                 std::span<float> x) {
   dequantize_span(q, scale, zero_point, x);
 }
 
-void dequantize(std::span<const uint8_t> q, float scale, int32_t zero_point, std::span<float> x) {
+OCTET_VECTORIZED void dequantize(std::span<const uint8_t> q, float scale, int32_t zero_point,
+                                 std::span<float> x) {
   dequantize_span(q, scale, zero_point, x);
 }
 

@@ -85,9 +85,59 @@ Result<int32_t> scalar_zero_point(const EvaluateContext& context, size_t operand
 Result<ir::ValueFacts> quantized_output(const InferContext& context, ir::Shape shape, size_t scale,
                                         size_t zero_point) {
   ir::ValueFacts out = fact(context.type(zero_point).storage, std::move(shape));
+  if (!context.has_input(scale)) return out;
   if (context.shape(scale).element_count() != 1) return out;
   OCTET_ASSIGN(out.type.quant, constant_quant_params(context, scale, zero_point, out.type.storage,
                                                      QuantLayout(), out.type.shape));
+  return out;
+}
+
+Result<ir::ValueFacts> quantized_output(const InferContext& context, ir::Shape shape, size_t scale,
+                                        size_t zero_point, size_t data) {
+  if (context.has_input(zero_point)) {
+    return quantized_output(context, std::move(shape), scale, zero_point);
+  }
+  return fact(context.type(data).storage, std::move(shape));
+}
+
+Result<QuantizedOperand> quantized_operand(const EvaluateContext& context, size_t tensor,
+                                           size_t scale, size_t zero_point) {
+  for (const size_t i : {tensor, scale}) {
+    if (!context.has_input(i)) return malformed("input ", i, " is missing");
+  }
+  const Tensor& x = context.input(tensor);
+  QuantizedOperand out;
+  out.dtype = x.dtype();
+  if (out.dtype == DType::kInt8) {
+    const auto bytes = x.data<int8_t>();
+    out.bytes = {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+  } else if (out.dtype == DType::kUint8) {
+    out.bytes = x.data<uint8_t>();
+  } else {
+    return unsupported_dtype(context, out.dtype);
+  }
+  OCTET_ASSIGN(out.scale, scalar_scale(context, scale));
+  if (context.has_input(zero_point)) {
+    OCTET_ASSIGN(out.zero_point, scalar_zero_point(context, zero_point, out.dtype));
+  }
+  return out;
+}
+
+Result<OutputQuantization> output_quantization(const EvaluateContext& context, size_t scale,
+                                               size_t zero_point, DType dtype) {
+  if (!context.has_input(scale)) return malformed("input ", scale, " is missing");
+  OutputQuantization out;
+  out.dtype = context.has_input(zero_point) ? context.input(zero_point).dtype() : dtype;
+  if (out.dtype != DType::kInt8 && out.dtype != DType::kUint8) {
+    return unsupported_dtype(context, out.dtype);
+  }
+  OCTET_ASSIGN(out.scale, scalar_scale(context, scale));
+  if (context.has_input(zero_point)) {
+    OCTET_ASSIGN(out.range.zero_point, scalar_zero_point(context, zero_point, out.dtype));
+  }
+  const numerics::IntegerRange range = numerics::integer_range(out.dtype);
+  out.range.qmin = static_cast<int32_t>(range.min);
+  out.range.qmax = static_cast<int32_t>(range.max);
   return out;
 }
 

@@ -1,11 +1,12 @@
-// Operands of the integer linear operators (MatMulInteger, ConvInteger, QLinearMatMul,
-// QLinearConv): elements less their zero points, and multipliers from scales.
+// Operands of the integer operators (MatMulInteger, ConvInteger, the QLinear family): elements less
+// their zero points, and multipliers from scales.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "compiler/numerics/integer_arithmetic.h"
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/scratch.h"
 
@@ -33,8 +34,39 @@ inline float output_multiplier(float a_scale, float b_scale, float y_scale) {
   return product / y_scale;
 }
 
+// An int8 or uint8 operand with one scale and one zero point, which are the operands behind it.
+struct QuantizedOperand {
+  DType dtype = DType::kUint8;
+  std::span<const uint8_t> bytes;
+  float scale = 1.0F;
+  int32_t zero_point = 0;
+
+  int32_t operator[](int64_t i) const {
+    const uint8_t byte = bytes[static_cast<size_t>(i)];
+    return dtype == DType::kInt8 ? static_cast<int8_t>(byte) : byte;
+  }
+};
+
+// Tensor, scale and zero point at operands `tensor`, `scale`, `zero_point`; the last may be
+// omitted.
+Result<QuantizedOperand> quantized_operand(const EvaluateContext& context, size_t tensor,
+                                           size_t scale, size_t zero_point);
+
+// What an output is quantized to: scale and zero point at these operands, the zero point being
+// omitted only where `dtype` says the type.
+struct OutputQuantization {
+  DType dtype = DType::kUint8;
+  float scale = 1.0F;
+  numerics::QuantizedRange range;
+};
+Result<OutputQuantization> output_quantization(const EvaluateContext& context, size_t scale,
+                                               size_t zero_point, DType dtype);
+
 // The quantization of an operator's output, for inference.
 Result<ir::ValueFacts> quantized_output(const InferContext& context, ir::Shape shape, size_t scale,
                                         size_t zero_point);
+// The same where the zero point may be omitted: the type is then that of operand `data`.
+Result<ir::ValueFacts> quantized_output(const InferContext& context, ir::Shape shape, size_t scale,
+                                        size_t zero_point, size_t data);
 
 }  // namespace octet::ops

@@ -99,20 +99,7 @@ struct GemmAttributes {
 
 Result<Facts> infer_gemm(const InferContext& context) {
   OCTET_ASSIGN(const DType dtype, common_dtype(context, {0, 1, 2}));
-  OCTET_TRY(require_rank(context, 0, 2));
-  OCTET_TRY(require_rank(context, 1, 2));
-  const GemmAttributes gemm = GemmAttributes::from(context.node);
-  const auto dim = [&](size_t operand, size_t axis) {
-    const ir::Shape& shape = context.shape(operand);
-    return shape.has_rank() ? shape[axis] : ir::Dim();
-  };
-  const ir::Dim columns = dim(0, gemm.transpose_a ? 0 : 1);
-  const ir::Dim rows = dim(1, gemm.transpose_b ? 1 : 0);
-  if (columns.is_static() && rows.is_static() && columns != rows) {
-    return malformed("input 1: ", rows.extent(), " rows for the ", columns.extent(),
-                     " columns of input 0");
-  }
-  const ir::Shape out({dim(0, gemm.transpose_a ? 1 : 0), dim(1, gemm.transpose_b ? 0 : 1)});
+  OCTET_ASSIGN(const ir::Shape out, infer_gemm_shape(context, 1));
   if (context.has_input(2)) {
     OCTET_ASSIGN(const ir::Shape joined, broadcast_shapes(out, context.shape(2)));
     if (joined.has_rank() && !ir::compatible(out, joined)) {
@@ -213,6 +200,23 @@ std::optional<int64_t> gemm_channel_axis(const ir::Node& node, size_t) {
 }
 
 }  // namespace
+
+Result<ir::Shape> infer_gemm_shape(const InferContext& context, size_t b) {
+  OCTET_TRY(require_rank(context, 0, 2));
+  OCTET_TRY(require_rank(context, b, 2));
+  const GemmAttributes gemm = GemmAttributes::from(context.node);
+  const auto dim = [&](size_t operand, size_t axis) {
+    const ir::Shape& shape = context.shape(operand);
+    return shape.has_rank() ? shape[axis] : ir::Dim();
+  };
+  const ir::Dim columns = dim(0, gemm.transpose_a ? 0 : 1);
+  const ir::Dim rows = dim(b, gemm.transpose_b ? 1 : 0);
+  if (columns.is_static() && rows.is_static() && columns != rows) {
+    return malformed("input ", b, ": ", rows.extent(), " rows for the ", columns.extent(),
+                     " columns of input 0");
+  }
+  return ir::Shape({dim(0, gemm.transpose_a ? 1 : 0), dim(b, gemm.transpose_b ? 0 : 1)});
+}
 
 OpSchema MatMul_schema() {
   return {.name = "MatMul",

@@ -59,5 +59,7 @@ Status reference_matmul(const EvaluateContext& context, const MatMulShape& shape
 // Shape inference of a product of operands `a` and `b`: MatMul and MatMulInteger 0 and 1,
 // QLinearMatMul 0 and 3.
 Result<ir::Shape> infer_matmul_shape(const InferContext& context, size_t a, size_t b);
+// The same for a node with the attributes of Gemm.
+Result<ir::Shape> infer_gemm_shape(const InferContext& context, size_t b);
 
 }  // namespace octet::ops

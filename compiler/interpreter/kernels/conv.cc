@@ -1,6 +1,7 @@
 // Conv and ConvTranspose on oneDNN, in the layouts that it prefers.
 #include <string_view>
 
+#include "compiler/interpreter/kernels/conv_shapes.h"
 #include "compiler/interpreter/kernels/linear.h"
 #include "compiler/ops/broadcast.h"
 #include "compiler/ops/window.h"
@@ -17,43 +18,21 @@ bool fits(const KernelRequest& request) {
   return all_float(request) && rank >= 3 && rank <= 5 && request.input(1).shape.size() == rank;
 }
 
-// [group, out, in, kernel...], the first only where there are groups; `out` and `in` per group.
-Dims weight_dims(const ConvAttributes& conv) {
-  Dims dims;
-  if (conv.group > 1) dims.push_back(conv.group);
-  dims.push_back(conv.out_channels / conv.group);
-  dims.push_back(conv.in_channels / conv.group);
-  for (const ops::WindowAxis& axis : conv.axes) dims.push_back(axis.kernel);
-  return dims;
+onednn::Desc any_weights(const ConvAttributes& conv) { return any_desc(conv_weight_dims(conv)); }
+
+onednn::Desc plain_weights(const ConvAttributes& conv) {
+  return plain_desc(conv_weight_dims(conv));
 }
-
-onednn::Desc any_weights(const ConvAttributes& conv) { return any_desc(weight_dims(conv)); }
-
-onednn::Desc plain_weights(const ConvAttributes& conv) { return plain_desc(weight_dims(conv)); }
 
 // As ConvTranspose has them: [group, in, out, kernel...].
 onednn::Desc transposed_weights(const ConvAttributes& conv) {
-  const Dims dims = weight_dims(conv);
+  const Dims dims = conv_weight_dims(conv);
   const size_t out = conv.group > 1 ? 1 : 0;
   Dims as_stored = dims;
   std::swap(as_stored[out], as_stored[out + 1]);
   Dims strides = ops::row_major_strides(as_stored);
   std::swap(strides[out], strides[out + 1]);
   return strided_desc(dims, strides);
-}
-
-onednn::WindowSpec window_spec(const ConvAttributes& conv) {
-  onednn::WindowSpec spec;
-  for (const ops::WindowAxis& axis : conv.axes) {
-    spec.strides.push_back(axis.stride);
-    spec.dilations.push_back(axis.dilation - 1);
-    spec.pads_begin.push_back(axis.pad_begin);
-    // What the last window reaches beyond the input; less than the padding where the stride leaves
-    // some of it unread.
-    const int64_t reach = (axis.output - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
-    spec.pads_end.push_back(reach - axis.pad_begin - axis.input);
-  }
-  return spec;
 }
 
 onednn::WindowSpec transposed_window_spec(const ConvAttributes& conv) {
@@ -116,7 +95,7 @@ Result<KernelPtr> make_conv(const KernelRequest& request) {
   OCTET_ASSIGN(const ConvAttributes conv,
                ConvAttributes::from(request.node, request.input(0).shape, request.input(1).shape));
   return make<dnnl::convolution_forward>(
-      request, conv, plain_weights(conv), window_spec(conv),
+      request, conv, plain_weights(conv), conv_window_spec(conv),
       [](const auto&... arguments) { return onednn::make_convolution(arguments...); });
 }
 

@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "compiler/interpreter/kernel_registry.h"
+#include "compiler/interpreter/kernels/integer_operands.h"
 #include "compiler/interpreter/threads.h"
-#include "compiler/ops/broadcast.h"
 
 namespace octet::interpreter {
 namespace {
@@ -85,11 +85,7 @@ dnnl::primitive_attr strict_attributes() {
 namespace {
 
 onednn::Desc typed_desc(const Layout& layout, ir::DType dtype, std::span<const int64_t> shape) {
-  using Type = dnnl::memory::data_type;
-  if (dtype == ir::DType::kFloat32) return layout.desc_for(shape);
-  const Type type = dtype == ir::DType::kInt8 ? Type::s8 : Type::u8;
-  if (layout.channel_block()) return channel_blocked_desc(shape, *layout.channel_block(), type);
-  return {onednn::Dims(shape.begin(), shape.end()), type, ops::row_major_strides(shape)};
+  return dtype == ir::DType::kFloat32 ? layout.desc_for(shape) : integer_desc(shape, dtype, layout);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compiler/interpreter/kernels/integer_operands.h"
 #include "compiler/interpreter/kernels/onednn_kernel.h"
 #include "compiler/ops/window.h"
 
@@ -10,9 +11,13 @@ namespace {
 
 using ops::PoolAttributes;
 
-bool fits(const KernelRequest& request) {
+bool has_spatial_axes(const KernelRequest& request) {
   const size_t rank = request.input(0).shape.size();
-  return request.input(0).is_float() && rank >= 3 && rank <= 5 && request.outputs.size() == 1;
+  return rank >= 3 && rank <= 5 && request.outputs.size() == 1;
+}
+
+bool fits(const KernelRequest& request) {
+  return request.input(0).is_float() && has_spatial_axes(request);
 }
 
 // Windows that oneDNN takes as ONNX means them: dense, and none wholly in the padding.
@@ -34,13 +39,18 @@ std::optional<onednn::WindowSpec> window_spec(const PoolAttributes& pool) {
   return spec;
 }
 
+// What a pool reads and writes.
+struct Ends {
+  onednn::Desc src;
+  onednn::Desc dst;
+  InputNeed need;
+};
+
 Result<KernelPtr> make(const KernelRequest& request, dnnl::algorithm algorithm,
-                       const onednn::WindowSpec& window) {
-  const Operand& x = request.input(0);
-  const onednn::Desc src = x.layout.desc_for(x.shape);
+                       const onednn::WindowSpec& window, const Ends& ends) {
+  const onednn::Desc& src = ends.src;
   OCTET_ASSIGN(const auto desc, onednn::described([&] {
-                 return onednn::make_pooling(algorithm, request.engine, src,
-                                             any_desc(request.outputs[0].shape), window,
+                 return onednn::make_pooling(algorithm, request.engine, src, ends.dst, window,
                                              strict_attributes());
                }));
   if (!desc || is_slow(*desc)) return KernelPtr();
@@ -53,10 +63,32 @@ Result<KernelPtr> make(const KernelRequest& request, dnnl::algorithm algorithm,
       std::vector<PrimitiveArgument>{{DNNL_ARG_SRC, src, Source::kInput, 0, nullptr},
                                      {DNNL_ARG_DST, desc->dst_desc(), Source::kOutput, 0, nullptr},
                                      {DNNL_ARG_SCRATCHPAD, scratch, Source::kScratch, 0, nullptr}});
-  kernel->needs = {InputNeed::as_is()};
+  kernel->needs = {ends.need};
   kernel->output_layouts = {Layout::of(desc->dst_desc())};
   kernel->scratch_bytes = static_cast<int64_t>(scratch.get_size());
   return KernelPtr(std::move(kernel));
+}
+
+// float32, in the layout of the operand.
+Result<KernelPtr> make(const KernelRequest& request, dnnl::algorithm algorithm,
+                       const onednn::WindowSpec& window) {
+  const Operand& x = request.input(0);
+  return make(request, algorithm, window,
+              {x.layout.desc_for(x.shape), any_desc(request.outputs[0].shape), InputNeed::as_is()});
+}
+
+// The greatest of 8-bit integers, channels last.
+Result<KernelPtr> make_integer_max_pool(const KernelRequest& request,
+                                        const onednn::WindowSpec& window) {
+  const Operand& x = request.input(0);
+  const Operand& y = request.outputs[0];
+  const Layout from = integer_layout(x.shape);
+  const Layout to = integer_layout(y.shape);
+  OCTET_ASSIGN(KernelPtr kernel, make(request, dnnl::algorithm::pooling_max, window,
+                                      {integer_desc(x.shape, x.dtype, from),
+                                       integer_desc(y.shape, y.dtype, to), InputNeed::in(from)}));
+  if (kernel != nullptr) kernel->output_layouts = {to};
+  return kernel;
 }
 
 onednn::WindowSpec whole_image(const std::vector<int64_t>& shape) {
@@ -71,10 +103,12 @@ onednn::WindowSpec whole_image(const std::vector<int64_t>& shape) {
 }  // namespace
 
 Result<KernelPtr> make_max_pool(const KernelRequest& request) {
-  if (!fits(request)) return KernelPtr();
-  OCTET_ASSIGN(const auto pool, PoolAttributes::from(request.node, request.input(0).shape));
+  const Operand& x = request.input(0);
+  if (!has_spatial_axes(request) || (!x.is_float() && !is_byte(x.dtype))) return KernelPtr();
+  OCTET_ASSIGN(const auto pool, PoolAttributes::from(request.node, x.shape));
   const auto window = window_spec(pool);
   if (!window) return KernelPtr();
+  if (!x.is_float()) return make_integer_max_pool(request, *window);
   return make(request, dnnl::algorithm::pooling_max, *window);
 }
 

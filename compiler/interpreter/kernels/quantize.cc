@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "compiler/interpreter/kernel.h"
+#include "compiler/interpreter/kernels/integer_operands.h"
 #include "compiler/ops/quant_layout.h"
 
 namespace octet::interpreter {
@@ -21,7 +21,6 @@ struct Parameters {
   std::vector<int32_t> zero_points;
 };
 
-bool is_byte(DType dtype) { return dtype == DType::kInt8 || dtype == DType::kUint8; }
 
 // Scales and zero points of operands 1 and 2.
 std::optional<Parameters> parameters_of(const KernelRequest& request) {

@@ -1,5 +1,4 @@
-// Elementwise functions without branches or calls, so that loops over them become vector code, and
-// the attribute that compiles such a loop for several instruction sets.
+// Elementwise functions without branches or calls, so that loops over them become vector code.
 //
 // Every function gives the same bits on every instruction set: there is no contraction to FMA and
 // no reduction across elements here. Polynomials are least-maximum fits of our own; errors are
@@ -10,14 +9,7 @@
 #include <cmath>
 #include <cstdint>
 
-// Sanitizers instrument the resolver that picks a version, which runs before they are set up.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define OCTET_VECTORIZED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define OCTET_VECTORIZED
-#endif
-#define OCTET_INLINE inline __attribute__((always_inline))
+#include "compiler/base/vectorized.h"
 
 namespace octet::interpreter {
 

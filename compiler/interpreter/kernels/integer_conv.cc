@@ -1,0 +1,73 @@
+// QLinearConv on oneDNN's int8 convolutions, channels last.
+#include "compiler/interpreter/kernels/conv_shapes.h"
+#include "compiler/interpreter/kernels/integer_linear.h"
+#include "compiler/ops/broadcast.h"
+#include "compiler/ops/integer_operands.h"
+
+namespace octet::interpreter {
+namespace {
+
+using ops::ConvAttributes;
+using Type = dnnl::memory::data_type;
+
+enum : size_t { kX = 0, kXScale, kXZero, kWeight, kWScale, kWZero, kYScale, kYZero, kBias };
+
+bool fits(const KernelRequest& request) {
+  const size_t rank = request.input(kX).shape.size();
+  return has_exact_integer_products() && rank >= 3 && rank <= 5 &&
+         is_byte(request.input(kX).dtype) && request.input(kWeight).dtype == ir::DType::kInt8 &&
+         request.input(kWeight).constant != nullptr && is_zero(request, kWZero);
+}
+
+std::optional<OutputStage> output_stage(const KernelRequest& request, float x_scale,
+                                        int64_t channels) {
+  const auto y = output_range(request, kYScale, kYZero);
+  auto multipliers = scales_of(request, kWScale, channels);
+  auto bias = integer_bias(request, kBias, channels);
+  if (!y || !multipliers || !bias) return std::nullopt;
+  for (float& m : *multipliers) m = ops::output_multiplier(x_scale, m, y->scale);
+  return OutputStage{OutputStage::Kind::kRequantize,
+                     {std::move(*multipliers), std::move(*bias), y->range}};
+}
+
+}  // namespace
+
+Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
+  if (!fits(request)) return KernelPtr();
+  const Operand& x = request.input(kX);
+  const Operand& y = request.outputs[0];
+  OCTET_ASSIGN(const ConvAttributes conv,
+               ConvAttributes::from(request.node, x.shape, request.input(kWeight).shape));
+  const auto given = scale_and_zero(request, kXScale, kXZero);
+  if (!given) return KernelPtr();
+  auto stage = output_stage(request, given->scale, conv.out_channels);
+  if (!stage) return KernelPtr();
+  IntegerLinearParts parts;
+  parts.source_zero_point = given->zero_point;
+  parts.threads = request.threads;
+  parts.src_layout = integer_layout(x.shape);
+  parts.dst_layout = integer_layout(y.shape);
+  const onednn::Dims dims = conv_weight_dims(conv);
+  parts.weights_as_stored = onednn::Desc(dims, Type::s8, ops::row_major_strides(dims));
+  onednn::LinearDescs descs;
+  descs.src =
+      channel_blocked_desc(x.shape, x.shape[1], x.dtype == ir::DType::kInt8 ? Type::s8 : Type::u8);
+  descs.weights = onednn::Desc(dims, Type::s8, dnnl::memory::format_tag::any);
+  descs.dst = channel_blocked_desc(y.shape, y.shape[1], Type::s32);
+  const ThreadCount count(request.threads);  // exact sums are the same for any number
+  OCTET_ASSIGN(const auto desc, onednn::described([&] {
+                 return onednn::make_convolution(request.engine, descs, conv_window_spec(conv),
+                                                 integer_attributes(given->zero_point));
+               }));
+  if (!desc || is_slow(*desc)) return KernelPtr();
+  OCTET_ASSIGN(parts.primitive, onednn::guarded([&]() -> dnnl::primitive {
+                 return dnnl::convolution_forward(*desc);
+               }));
+  parts.src = desc->src_desc();
+  parts.weights = desc->weights_desc();
+  parts.sums = desc->dst_desc();
+  parts.scratch = desc->scratchpad_desc();
+  return make_integer_linear(request, {kX, kWeight, kBias}, std::move(parts), std::move(*stage));
+}
+
+}  // namespace octet::interpreter

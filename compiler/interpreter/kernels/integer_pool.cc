@@ -1,0 +1,99 @@
+// QLinearGlobalAveragePool, channels last or row-major.
+#include <algorithm>
+
+#include "compiler/base/vectorized.h"
+#include "compiler/interpreter/kernels/integer_operands.h"
+
+namespace octet::interpreter {
+namespace {
+
+// Adds a row of numbers to sums.
+template <typename T>
+OCTET_INLINE void accumulate(const T* row, int64_t count, int32_t* sums) {
+  for (int64_t c = 0; c < count; ++c) sums[c] += row[c];
+}
+OCTET_VECTORIZED void add_row(const uint8_t* row, int64_t count, int32_t* sums) {
+  accumulate(row, count, sums);
+}
+OCTET_VECTORIZED void add_row(const int8_t* row, int64_t count, int32_t* sums) {
+  accumulate(row, count, sums);
+}
+
+template <typename T>
+class GlobalAverageKernel : public Kernel {
+ public:
+  GlobalAverageKernel(int64_t batch, int64_t channels, int64_t positions, Layout layout,
+                      int32_t zero_point, numerics::Requantization requantization)
+      : batch_(batch),
+        channels_(channels),
+        positions_(positions),
+        last_(layout.channel_block().has_value()),
+        zero_point_(zero_point),
+        requantization_(std::move(requantization)) {
+    scratch_bytes = channels_ * static_cast<int64_t>(sizeof(int32_t));
+  }
+
+  Status execute(const Execution& e) const override {
+    auto* sums = reinterpret_cast<int32_t*>(e.scratch);
+    const T* x = e.input<T>(0);
+    for (int64_t n = 0; n < batch_; ++n) {
+      const int64_t offset = zero_point_ * positions_;
+      std::fill(sums, sums + channels_, -static_cast<int32_t>(offset));
+      for (int64_t i = 0; i < (last_ ? positions_ : channels_); ++i) {
+        if (last_) {
+          add_row(x, channels_, sums);
+          x += channels_;
+        } else {
+          for (int64_t k = 0; k < positions_; ++k) sums[i] += x[k];
+          x += positions_;
+        }
+      }
+      const auto count = static_cast<size_t>(channels_);
+      numerics::requantize_rows({sums, count}, requantization_,
+                                {e.output<uint8_t>() + n * channels_, count});
+    }
+    return {};
+  }
+
+ private:
+  int64_t batch_;
+  int64_t channels_;
+  int64_t positions_;
+  bool last_;
+  int32_t zero_point_;
+  numerics::Requantization requantization_;
+};
+
+constexpr int64_t kMostPositions = 1 << 22;  // their sum, less the zero points, fits 32 bits
+
+}  // namespace
+
+Result<KernelPtr> make_integer_global_average(const KernelRequest& request) {
+  const Operand& x = request.input(0);
+  const auto given = scale_and_zero(request, 1, 2);
+  const auto y = output_range(request, 3, 4);
+  if (!given || !y || !is_byte(x.dtype) || x.shape.size() < 3 ||
+      ir::int_attribute(request.node, "channels_last", 0) != 0) {
+    return KernelPtr();
+  }
+  const int64_t positions = x.count() / (x.shape[0] * x.shape[1]);
+  if (positions > kMostPositions) return KernelPtr();
+  const float multiplier = given->scale / (y->scale * static_cast<float>(positions));
+  numerics::Requantization requantization{
+      std::vector<float>(static_cast<size_t>(x.shape[1]), multiplier), {}, y->range};
+  const Layout layout = x.layout.channel_block() == x.shape[1] ? x.layout : Layout();
+  KernelPtr kernel;
+  if (x.dtype == ir::DType::kInt8) {
+    kernel = std::make_unique<GlobalAverageKernel<int8_t>>(
+        x.shape[0], x.shape[1], positions, layout, given->zero_point, std::move(requantization));
+  } else {
+    kernel = std::make_unique<GlobalAverageKernel<uint8_t>>(
+        x.shape[0], x.shape[1], positions, layout, given->zero_point, std::move(requantization));
+  }
+  kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
+  kernel->needs[0] = InputNeed::in(layout);
+  kernel->output_layouts = {integer_layout(request.outputs[0].shape)};
+  return kernel;
+}
+
+}  // namespace octet::interpreter

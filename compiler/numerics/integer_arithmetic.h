@@ -1,0 +1,83 @@
+// The arithmetic of integer kernels, one function per formula: what ONNX Runtime's x86 kernels
+// compute from 8-bit operands, bit for bit (checked against it by tests/oracle/integer_kernels.py).
+//
+// A node between DequantizeLinear and QuantizeLinear defines the same numbers up to ties: these
+// formulas round once, at other places, and that is what the device gives.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "compiler/base/vectorized.h"
+#include "compiler/numerics/rounding.h"
+
+namespace octet::numerics {
+
+struct QuantizedRange {
+  int32_t zero_point = 0;
+  int32_t qmin = 0;
+  int32_t qmax = 0;
+};
+
+// x rounded half to even and saturated; x counts steps and has the zero point in it. NaN gives the
+// zero point.
+int32_t round_saturated(float x, const QuantizedRange& range);
+
+// The same for a number, in loops.
+OCTET_INLINE int32_t round_saturated_finite(float x, const QuantizedRange& range) {
+  const auto lowest = static_cast<float>(range.qmin);
+  const auto greatest = static_cast<float>(range.qmax);
+  x = x > lowest ? x : lowest;
+  x = x < greatest ? x : greatest;
+  return round_to_integer<int32_t>(x);
+}
+
+// QLinearAdd: a * ra + b * rb + k with ra = sa / sc, rb = sb / sc and k = zc - (ra * za + rb * zb),
+// summed in the order (k + a * ra) + b * rb. The zero point is inside the rounding.
+struct QuantizedAdd {
+  QuantizedAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
+               int32_t y_zero);
+  float operator()(int32_t a, int32_t b) const {
+    return (constant + static_cast<float>(a) * a_ratio) + static_cast<float>(b) * b_ratio;
+  }
+  float a_ratio;
+  float b_ratio;
+  float constant;
+};
+
+// QLinearMul: ((a - za) * (b - zb)) * r + zc with r = sa * sb / sc.
+struct QuantizedMul {
+  QuantizedMul(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
+               int32_t y_zero)
+      : a_zero(a_zero),
+        b_zero(b_zero),
+        ratio(a_scale * b_scale / y_scale),
+        constant(static_cast<float>(y_zero)) {}
+  float operator()(int32_t a, int32_t b) const {
+    return static_cast<float>((a - a_zero) * (b - b_zero)) * ratio + constant;
+  }
+  int32_t a_zero;
+  int32_t b_zero;
+  float ratio;
+  float constant;
+};
+
+// From sums of products to outputs (QLinearConv, QLinearMatMul, QGemm): float(sum + bias) *
+// multiplier, clamped, rounded half to even, zero point added. Sum and bias wrap around at 32 bits.
+struct Requantization {
+  std::vector<float> multipliers;  // one per channel
+  std::vector<int32_t> bias;       // one per channel, or none
+  QuantizedRange range;
+};
+
+// `sums` are rows of as many channels as there are multipliers. uint8 by qmin == 0, else int8 by
+// its bits.
+void requantize_rows(std::span<const int32_t> sums, const Requantization& requantization,
+                     std::span<uint8_t> out);
+
+// The same without rounding, for outputs that stay float: float(sum + bias) * multiplier.
+void dequantize_rows(std::span<const int32_t> sums, std::span<const float> multipliers,
+                     std::span<const int32_t> bias, std::span<float> out);
+
+}  // namespace octet::numerics

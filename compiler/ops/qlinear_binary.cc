@@ -1,0 +1,60 @@
+// QLinearAdd and QLinearMul of com.microsoft: two quantized operands, broadcast, to a quantized
+// result. Formulas: compiler/numerics/integer_arithmetic.h.
+#include "compiler/ops/broadcast.h"
+#include "compiler/ops/infer_helpers.h"
+#include "compiler/ops/integer_operands.h"
+
+namespace octet::ops {
+namespace {
+
+enum Operand : size_t { kA = 0, kAScale, kAZero, kB, kBScale, kBZero, kYScale, kYZero };
+
+Result<Facts> infer(const InferContext& context) {
+  if (!context.has_input(kB)) return malformed("input 3 is missing");
+  OCTET_TRY(common_dtype(context, {kA, kB}));
+  OCTET_ASSIGN(ir::Shape shape, broadcast_shapes(context.shape(kA), context.shape(kB)));
+  OCTET_ASSIGN(ir::ValueFacts out,
+               quantized_output(context, std::move(shape), kYScale, kYZero, kA));
+  return Facts{std::move(out)};
+}
+
+template <typename Formula>
+Result<Tensors> evaluate(const EvaluateContext& context) {
+  OCTET_ASSIGN(const QuantizedOperand a, quantized_operand(context, kA, kAScale, kAZero));
+  OCTET_ASSIGN(const QuantizedOperand b, quantized_operand(context, kB, kBScale, kBZero));
+  OCTET_ASSIGN(const OutputQuantization y, output_quantization(context, kYScale, kYZero, a.dtype));
+  const Formula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range.zero_point);
+  OCTET_ASSIGN(Tensor out,
+               allocate_broadcast(context, y.dtype, context.input(kA), context.input(kB)));
+  uint8_t* to = out.mutable_data<uint8_t>().data();
+  const auto plan =
+      make_broadcast_plan<2>(out.shape(), {context.input(kA).shape(), context.input(kB).shape()});
+  for_each_run(plan, [&](int64_t first, const std::array<int64_t, 2>& from) {
+    for (int64_t i = 0; i < plan.run; ++i) {
+      const float steps =
+          formula(a[from[0] + i * plan.run_stride[0]], b[from[1] + i * plan.run_stride[1]]);
+      to[first + i] = static_cast<uint8_t>(numerics::round_saturated(steps, y.range));
+    }
+  });
+  return one_tensor(std::move(out));
+}
+
+OpSchema schema_of(std::string_view name, EvaluateFunction evaluate) {
+  OpSchema schema;
+  schema.name = name;
+  schema.domain = "com.microsoft";
+  schema.roles = {Role::kData,      Role::kParameter, Role::kParameter, Role::kData,
+                  Role::kParameter, Role::kParameter, Role::kParameter, Role::kParameter};
+  schema.required = 2;  // of the others, zero points may be omitted
+  schema.max_inputs = 8;
+  schema.infer = infer;
+  schema.evaluate = evaluate;
+  return schema;
+}
+
+}  // namespace
+
+OpSchema QLinearAdd_schema() { return schema_of("QLinearAdd", evaluate<numerics::QuantizedAdd>); }
+OpSchema QLinearMul_schema() { return schema_of("QLinearMul", evaluate<numerics::QuantizedMul>); }
+
+}  // namespace octet::ops
