@@ -1,6 +1,8 @@
 #include "compiler/numerics/integer_arithmetic.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace octet::numerics {
 namespace {
@@ -11,14 +13,14 @@ OCTET_INLINE float plus(int32_t sum, int32_t bias) {
       static_cast<int32_t>(static_cast<uint32_t>(sum) + static_cast<uint32_t>(bias)));
 }
 
-OCTET_VECTORIZED void requantize_row(const int32_t* __restrict sums,
+OCTET_VECTORIZED void requantize_run(const int32_t* __restrict sums,
                                      const float* __restrict multipliers,
-                                     const int32_t* __restrict bias, size_t channels,
+                                     const int32_t* __restrict bias, size_t count,
                                      const QuantizedRange& range, uint8_t* __restrict out) {
   const auto lowest = static_cast<float>(range.qmin - range.zero_point);
   const auto greatest = static_cast<float>(range.qmax - range.zero_point);
   const int32_t zero_point = range.zero_point;
-  for (size_t c = 0; c < channels; ++c) {
+  for (size_t c = 0; c < count; ++c) {
     float value = plus(sums[c], bias[c]) * multipliers[c];
     value = value > lowest ? value : lowest;
     value = value < greatest ? value : greatest;
@@ -26,18 +28,11 @@ OCTET_VECTORIZED void requantize_row(const int32_t* __restrict sums,
   }
 }
 
-OCTET_VECTORIZED void dequantize_row(const int32_t* __restrict sums,
+OCTET_VECTORIZED void dequantize_run(const int32_t* __restrict sums,
                                      const float* __restrict multipliers,
-                                     const int32_t* __restrict bias, size_t channels,
+                                     const int32_t* __restrict bias, size_t count,
                                      float* __restrict out) {
-  for (size_t c = 0; c < channels; ++c) out[c] = plus(sums[c], bias[c]) * multipliers[c];
-}
-
-// A bias for every channel.
-std::vector<int32_t> full_bias(std::span<const int32_t> bias, size_t channels) {
-  std::vector<int32_t> out(bias.begin(), bias.end());
-  out.resize(channels, 0);
-  return out;
+  for (size_t c = 0; c < count; ++c) out[c] = plus(sums[c], bias[c]) * multipliers[c];
 }
 
 }  // namespace
@@ -53,24 +48,35 @@ QuantizedAdd::QuantizedAdd(float a_scale, int32_t a_zero, float b_scale, int32_t
   constant = static_cast<float>(y_zero) - offset;
 }
 
-void requantize_rows(std::span<const int32_t> sums, const Requantization& requantization,
-                     std::span<uint8_t> out) {
-  const size_t channels = requantization.multipliers.size();
+OutputStage::OutputStage(std::vector<float> multipliers, std::vector<int32_t> bias)
+    : multipliers_(std::move(multipliers)), bias_(std::move(bias)) {
+  constexpr size_t kLeastPeriod = 512;
+  const size_t channels = multipliers_.size();
+  bias_.resize(channels, 0);
   if (channels == 0) return;
-  const std::vector<int32_t> bias = full_bias(requantization.bias, channels);
-  for (size_t at = 0; at + channels <= sums.size(); at += channels) {
-    requantize_row(sums.data() + at, requantization.multipliers.data(), bias.data(), channels,
-                   requantization.range, out.data() + at);
+  const size_t period = (kLeastPeriod + channels - 1) / channels * channels;
+  for (size_t i = channels; i < period; ++i) {
+    multipliers_.push_back(multipliers_[i - channels]);
+    bias_.push_back(bias_[i - channels]);
   }
 }
 
-void dequantize_rows(std::span<const int32_t> sums, std::span<const float> multipliers,
-                     std::span<const int32_t> bias, std::span<float> out) {
-  const size_t channels = multipliers.size();
-  if (channels == 0) return;
-  const std::vector<int32_t> all = full_bias(bias, channels);
-  for (size_t at = 0; at + channels <= sums.size(); at += channels) {
-    dequantize_row(sums.data() + at, multipliers.data(), all.data(), channels, out.data() + at);
+void OutputStage::requantize(std::span<const int32_t> sums, const QuantizedRange& range,
+                             std::span<uint8_t> out) const {
+  const size_t period = multipliers_.size();
+  const size_t count = period == 0 ? 0 : std::min(sums.size(), out.size());
+  for (size_t at = 0; at < count; at += period) {
+    requantize_run(sums.data() + at, multipliers_.data(), bias_.data(),
+                   std::min(period, count - at), range, out.data() + at);
+  }
+}
+
+void OutputStage::dequantize(std::span<const int32_t> sums, std::span<float> out) const {
+  const size_t period = multipliers_.size();
+  const size_t count = period == 0 ? 0 : std::min(sums.size(), out.size());
+  for (size_t at = 0; at < count; at += period) {
+    dequantize_run(sums.data() + at, multipliers_.data(), bias_.data(),
+                   std::min(period, count - at), out.data() + at);
   }
 }
 

@@ -63,21 +63,24 @@ struct QuantizedMul {
   float constant;
 };
 
-// From sums of products to outputs (QLinearConv, QLinearMatMul, QGemm): float(sum + bias) *
-// multiplier, clamped, rounded half to even, zero point added. Sum and bias wrap around at 32 bits.
-struct Requantization {
-  std::vector<float> multipliers;  // one per channel
-  std::vector<int32_t> bias;       // one per channel, or none
-  QuantizedRange range;
+// From sums of products, in rows of one sum per channel, to outputs. Sum and bias wrap around at 32
+// bits.
+class OutputStage {
+ public:
+  // One multiplier per channel; one bias per channel, or none.
+  OutputStage(std::vector<float> multipliers, std::vector<int32_t> bias);
+
+  // QLinearConv, QLinearMatMul, QGemm: float(sum + bias) * multiplier, clamped, rounded half to
+  // even, zero point added. uint8 by qmin == 0, else int8 by its bits.
+  void requantize(std::span<const int32_t> sums, const QuantizedRange& range,
+                  std::span<uint8_t> out) const;
+  // Where the output stays float: float(sum + bias) * multiplier.
+  void dequantize(std::span<const int32_t> sums, std::span<float> out) const;
+
+ private:
+  // Repeated to a length that keeps vector units busy where channels are few.
+  std::vector<float> multipliers_;
+  std::vector<int32_t> bias_;
 };
-
-// `sums` are rows of as many channels as there are multipliers. uint8 by qmin == 0, else int8 by
-// its bits.
-void requantize_rows(std::span<const int32_t> sums, const Requantization& requantization,
-                     std::span<uint8_t> out);
-
-// The same without rounding, for outputs that stay float: float(sum + bias) * multiplier.
-void dequantize_rows(std::span<const int32_t> sums, std::span<const float> multipliers,
-                     std::span<const int32_t> bias, std::span<float> out);
 
 }  // namespace octet::numerics

@@ -117,15 +117,16 @@ Result<Tensors> evaluate_qgemm(const EvaluateContext& context) {
   const std::vector<int64_t> shape = {a.rows, b.columns};
   if (!context.has_input(gemm::kYScale)) {
     OCTET_ASSIGN(Tensor out, context.allocate(DType::kFloat32, shape));
-    numerics::dequantize_rows(sums.span(), multipliers, bias, out.mutable_data<float>());
+    const numerics::OutputStage stage(std::move(multipliers), std::move(bias));
+    stage.dequantize(sums.span(), out.mutable_data<float>());
     return one_tensor(std::move(out));
   }
   OCTET_ASSIGN(const OutputQuantization y, output_quantization(context, gemm::kYScale, gemm::kYZero,
                                                                context.input(gemm::kA).dtype()));
   for (float& m : multipliers) m /= y.scale;
   OCTET_ASSIGN(Tensor out, context.allocate(y.dtype, shape));
-  numerics::requantize_rows(sums.span(), {std::move(multipliers), std::move(bias), y.range},
-                            {out.mutable_data<uint8_t>().data(), sums.span().size()});
+  const numerics::OutputStage stage(std::move(multipliers), std::move(bias));
+  stage.requantize(sums.span(), y.range, {out.mutable_data<uint8_t>().data(), sums.span().size()});
   return one_tensor(std::move(out));
 }
 
@@ -153,10 +154,10 @@ Result<Tensors> evaluate_to_float(const EvaluateContext& context) {
   if (out.element_count() == 0) return one_tensor(std::move(out));
   const bool b_is_vector = context.input(to_float::kB).rank() < 2;
   const int64_t columns = b_is_vector ? 1 : sums[0].shape().back();
-  OCTET_ASSIGN(const std::vector<float> multipliers,
+  OCTET_ASSIGN(std::vector<float> multipliers,
                sum_scales(context, to_float::kAScale, to_float::kBScale, 1.0F, columns));
   const std::span<float> to = out.mutable_data<float>();
-  numerics::dequantize_rows(sums[0].data<int32_t>(), multipliers, {}, to);
+  numerics::OutputStage(std::move(multipliers), {}).dequantize(sums[0].data<int32_t>(), to);
   if (context.has_input(to_float::kBias)) {
     OCTET_TRY(require_dtype(context, to_float::kBias, DType::kFloat32));
     const auto given = context.input(to_float::kBias).data<float>();

@@ -14,20 +14,19 @@ enum : size_t { kX = 0, kXScale, kXZero, kWeight, kWScale, kWZero, kYScale, kYZe
 
 bool fits(const KernelRequest& request) {
   const size_t rank = request.input(kX).shape.size();
-  return has_exact_integer_products() && rank >= 3 && rank <= 5 &&
-         is_byte(request.input(kX).dtype) && request.input(kWeight).dtype == ir::DType::kInt8 &&
+  return rank >= 3 && rank <= 5 && is_byte(request.input(kX).dtype) &&
+         request.input(kWeight).dtype == ir::DType::kInt8 &&
          request.input(kWeight).constant != nullptr && is_zero(request, kWZero);
 }
 
-std::optional<OutputStage> output_stage(const KernelRequest& request, float x_scale,
-                                        int64_t channels) {
+std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, float x_scale,
+                                                 int64_t channels) {
   const auto y = output_range(request, kYScale, kYZero);
   auto multipliers = scales_of(request, kWScale, channels);
   auto bias = integer_bias(request, kBias, channels);
   if (!y || !multipliers || !bias) return std::nullopt;
   for (float& m : *multipliers) m = ops::output_multiplier(x_scale, m, y->scale);
-  return OutputStage{OutputStage::Kind::kRequantize,
-                     {std::move(*multipliers), std::move(*bias), y->range}};
+  return IntegerLinearOutput{{std::move(*multipliers), std::move(*bias)}, y->range};
 }
 
 }  // namespace
@@ -40,9 +39,14 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
                ConvAttributes::from(request.node, x.shape, request.input(kWeight).shape));
   const auto given = scale_and_zero(request, kXScale, kXZero);
   if (!given) return KernelPtr();
-  auto stage = output_stage(request, given->scale, conv.out_channels);
-  if (!stage) return KernelPtr();
+  auto output = linear_output(request, given->scale, conv.out_channels);
+  if (!output) return KernelPtr();
+  const auto products =
+      exact_products(*request.input(kWeight).constant, 0, x.dtype, given->zero_point);
+  if (!products) return KernelPtr();
+  const ProductTypes types = product_types(*products, x.dtype);
   IntegerLinearParts parts;
+  parts.products = *products;
   parts.source_zero_point = given->zero_point;
   parts.threads = request.threads;
   parts.src_layout = integer_layout(x.shape);
@@ -50,14 +54,13 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
   const onednn::Dims dims = conv_weight_dims(conv);
   parts.weights_as_stored = onednn::Desc(dims, Type::s8, ops::row_major_strides(dims));
   onednn::LinearDescs descs;
-  descs.src =
-      channel_blocked_desc(x.shape, x.shape[1], x.dtype == ir::DType::kInt8 ? Type::s8 : Type::u8);
-  descs.weights = onednn::Desc(dims, Type::s8, dnnl::memory::format_tag::any);
-  descs.dst = channel_blocked_desc(y.shape, y.shape[1], Type::s32);
+  descs.src = channel_blocked_desc(x.shape, x.shape[1], types.src);
+  descs.weights = onednn::Desc(dims, types.weights, dnnl::memory::format_tag::any);
+  descs.dst = channel_blocked_desc(y.shape, y.shape[1], types.sums);
   const ThreadCount count(request.threads);  // exact sums are the same for any number
   OCTET_ASSIGN(const auto desc, onednn::described([&] {
                  return onednn::make_convolution(request.engine, descs, conv_window_spec(conv),
-                                                 integer_attributes(given->zero_point));
+                                                 integer_attributes(*products, given->zero_point));
                }));
   if (!desc || is_slow(*desc)) return KernelPtr();
   OCTET_ASSIGN(parts.primitive, onednn::guarded([&]() -> dnnl::primitive {
@@ -67,7 +70,7 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
   parts.weights = desc->weights_desc();
   parts.sums = desc->dst_desc();
   parts.scratch = desc->scratchpad_desc();
-  return make_integer_linear(request, {kX, kWeight, kBias}, std::move(parts), std::move(*stage));
+  return make_integer_linear(request, {kX, kWeight, kBias}, std::move(parts), std::move(*output));
 }
 
 }  // namespace octet::interpreter

@@ -1,6 +1,10 @@
 #include "compiler/interpreter/kernels/integer_linear.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "compiler/numerics/quantize.h"
 
 namespace octet::interpreter {
 namespace {
@@ -9,33 +13,68 @@ constexpr int64_t kAlignment = 64;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
+// What a kernel keeps in scratch memory, in this order; the primitive's own comes last.
+struct ScratchPlan {
+  int64_t source = 0;  // floats, none where products are of integers
+  int64_t sums = 0;
+  int64_t source_bytes() const { return aligned(source * static_cast<int64_t>(sizeof(float))); }
+  int64_t sums_bytes() const { return aligned(sums * static_cast<int64_t>(sizeof(int32_t))); }
+};
+
+// How to read the source as floats.
+struct FloatSource {
+  size_t operand = 0;
+  ir::DType dtype = ir::DType::kUint8;
+  int32_t zero_point = 0;
+
+  void read(const Execution& e, std::span<float> to) const {
+    if (dtype == ir::DType::kInt8) {
+      numerics::dequantize({e.input<int8_t>(operand), to.size()}, 1.0F, zero_point, to);
+    } else {
+      numerics::dequantize({e.input<uint8_t>(operand), to.size()}, 1.0F, zero_point, to);
+    }
+  }
+};
+
 // The primitive writes sums into scratch memory; the output stage reads them there.
 class IntegerLinearKernel : public Kernel {
  public:
-  IntegerLinearKernel(OnednnKernel products, int64_t sums, OutputStage stage)
-      : products_(std::move(products)), sums_(sums), stage_(std::move(stage)) {}
+  IntegerLinearKernel(OnednnKernel products, ScratchPlan plan, std::optional<FloatSource> source,
+                      IntegerLinearOutput output)
+      : products_(std::move(products)), plan_(plan), source_(source), output_(std::move(output)) {}
 
   std::unique_ptr<KernelState> make_state() const override { return products_.make_state(); }
 
   Status execute(const Execution& e) const override {
-    auto* sums = reinterpret_cast<int32_t*>(e.scratch);
-    std::byte* const to = e.scratch;
-    std::byte* rest = e.scratch + aligned(sums_ * static_cast<int64_t>(sizeof(int32_t)));
-    OCTET_TRY(products_.execute({e.inputs, {&to, 1}, rest, e.state, e.stream}));
-    const std::span<const int32_t> all(sums, static_cast<size_t>(sums_));
-    const numerics::Requantization& r = stage_.requantization;
-    if (stage_.kind == OutputStage::Kind::kRequantize) {
-      numerics::requantize_rows(all, r, {e.output<uint8_t>(), all.size()});
+    std::byte* const sums_at = e.scratch + plan_.source_bytes();
+    std::byte* const rest = sums_at + plan_.sums_bytes();
+    auto* sums = reinterpret_cast<int32_t*>(sums_at);
+    if (source_) {
+      source_->read(e, {reinterpret_cast<float*>(e.scratch), static_cast<size_t>(plan_.source)});
+      const std::byte* const source = e.scratch;
+      OCTET_TRY(products_.execute({{&source, 1}, {&sums_at, 1}, rest, e.state, e.stream}));
+      for (int64_t i = 0; i < plan_.sums; ++i) {
+        float sum = 0.0F;
+        std::memcpy(&sum, sums + i, sizeof(sum));
+        sums[i] = static_cast<int32_t>(sum);
+      }
     } else {
-      numerics::dequantize_rows(all, r.multipliers, r.bias, {e.output<float>(), all.size()});
+      OCTET_TRY(products_.execute({e.inputs, {&sums_at, 1}, rest, e.state, e.stream}));
+    }
+    const std::span<const int32_t> all(sums, static_cast<size_t>(plan_.sums));
+    if (output_.range) {
+      output_.stage.requantize(all, *output_.range, {e.output<uint8_t>(), all.size()});
+    } else {
+      output_.stage.dequantize(all, {e.output<float>(), all.size()});
     }
     return {};
   }
 
  private:
   OnednnKernel products_;
-  int64_t sums_;
-  OutputStage stage_;
+  ScratchPlan plan_;
+  std::optional<FloatSource> source_;
+  IntegerLinearOutput output_;
 };
 
 Result<ChargedMemoryPtr> one_integer(MemoryBudget& budget, int32_t value) {
@@ -46,17 +85,52 @@ Result<ChargedMemoryPtr> one_integer(MemoryBudget& budget, int32_t value) {
 
 }  // namespace
 
-bool has_exact_integer_products() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vnni") != 0;
-#else
-  return false;
-#endif
+namespace {
+
+// oneDNN's instruction sets are sets of bits.
+bool has_isa(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
 }
 
-dnnl::primitive_attr integer_attributes(int32_t source_zero_point) {
+// The greatest sum over an output channel of the magnitudes of its weights.
+int64_t greatest_weight_sum(const ir::Tensor& weights, int64_t axis) {
+  const std::vector<int64_t>& shape = weights.shape();
+  const auto at = static_cast<size_t>(axis);
+  int64_t inner = 1;
+  for (size_t a = at + 1; a < shape.size(); ++a) inner *= shape[a];
+  std::vector<int64_t> sums(static_cast<size_t>(shape[at]), 0);
+  const auto values = weights.data<int8_t>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int64_t channel = static_cast<int64_t>(i) / inner % shape[at];
+    sums[static_cast<size_t>(channel)] += std::abs(int64_t{values[i]});
+  }
+  return sums.empty() ? 0 : *std::max_element(sums.begin(), sums.end());
+}
+
+}  // namespace
+
+std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
+                                       int32_t x_zero) {
+  if (has_isa(dnnl::cpu_isa::avx512_core_vnni)) return Products::kInteger;
+  constexpr int64_t kExactFloats = int64_t{1} << 24;
+  const numerics::IntegerRange range = numerics::integer_range(x_dtype);
+  const int64_t greatest = std::max<int64_t>(range.max - x_zero, x_zero - range.min);
+  if (greatest_weight_sum(weights, axis) >= kExactFloats / greatest) return std::nullopt;
+  return Products::kFloat;
+}
+
+ProductTypes product_types(Products products, ir::DType x_dtype) {
+  using Type = dnnl::memory::data_type;
+  if (products == Products::kFloat) return {Type::f32, Type::f32, Type::f32};
+  return {x_dtype == ir::DType::kInt8 ? Type::s8 : Type::u8, Type::s8, Type::s32};
+}
+
+dnnl::primitive_attr integer_attributes(Products products, int32_t source_zero_point) {
   dnnl::primitive_attr attributes = strict_attributes();
-  if (source_zero_point != 0) onednn::set_source_zero_point(attributes);
+  if (products == Products::kInteger && source_zero_point != 0) {
+    onednn::set_source_zero_point(attributes);
+  }
   return attributes;
 }
 
@@ -74,17 +148,19 @@ std::optional<std::vector<int32_t>> integer_bias(const KernelRequest& request, s
 
 Result<KernelPtr> make_integer_linear(const KernelRequest& request,
                                       const IntegerLinearOperands& operands,
-                                      IntegerLinearParts parts, OutputStage stage) {
+                                      IntegerLinearParts parts, IntegerLinearOutput output) {
   using Source = PrimitiveArgument::Source;
+  const Operand& x = request.input(operands.data);
+  const bool floats = parts.products == Products::kFloat;
   OCTET_ASSIGN(
       ChargedMemoryPtr packed,
       request.weights.pack(request.input(operands.weight), parts.weights_as_stored, parts.weights));
   std::vector<PrimitiveArgument> arguments = {
-      {DNNL_ARG_SRC, parts.src, Source::kInput, operands.data, nullptr},
+      {DNNL_ARG_SRC, parts.src, Source::kInput, floats ? 0 : operands.data, nullptr},
       {DNNL_ARG_WEIGHTS, parts.weights, Source::kPacked, 0, std::move(packed)},
       {DNNL_ARG_DST, parts.sums, Source::kOutput, 0, nullptr},
       {DNNL_ARG_SCRATCHPAD, parts.scratch, Source::kScratch, 0, nullptr}};
-  if (parts.source_zero_point != 0) {
+  if (!floats && parts.source_zero_point != 0) {
     OCTET_ASSIGN(ChargedMemoryPtr zero,
                  one_integer(request.weights.budget(), parts.source_zero_point));
     const onednn::Desc one({1}, dnnl::memory::data_type::s32, dnnl::memory::format_tag::x);
@@ -93,10 +169,13 @@ Result<KernelPtr> make_integer_linear(const KernelRequest& request,
   }
   OnednnKernel products(std::move(parts.primitive), request.engine, std::move(arguments));
   products.run_on(parts.threads);
-  const int64_t count = request.outputs[0].count();
-  auto kernel = std::make_unique<IntegerLinearKernel>(std::move(products), count, std::move(stage));
-  kernel->scratch_bytes = aligned(count * static_cast<int64_t>(sizeof(int32_t))) +
-                          static_cast<int64_t>(parts.scratch.get_size());
+  const ScratchPlan plan{floats ? x.count() : 0, request.outputs[0].count()};
+  std::optional<FloatSource> source;
+  if (floats) source = FloatSource{operands.data, x.dtype, parts.source_zero_point};
+  auto kernel =
+      std::make_unique<IntegerLinearKernel>(std::move(products), plan, source, std::move(output));
+  kernel->scratch_bytes =
+      plan.source_bytes() + plan.sums_bytes() + static_cast<int64_t>(parts.scratch.get_size());
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
   kernel->needs[operands.data] = InputNeed::in(parts.src_layout);
   kernel->output_layouts = {parts.dst_layout};

@@ -1,5 +1,5 @@
-// What the integer forms of Conv, MatMul and Gemm share: exact 32-bit sums by oneDNN's int8
-// primitives, then the output stage of compiler/numerics/integer_arithmetic.h.
+// What the integer forms of Conv, MatMul and Gemm share: exact sums of products by oneDNN, then the
+// output stage of compiler/numerics/integer_arithmetic.h.
 #pragma once
 
 #include <utility>
@@ -11,9 +11,16 @@
 
 namespace octet::interpreter {
 
-// True where oneDNN's sums of products of 8-bit integers do not saturate: machines with VNNI. On
-// others pairs of products are added in 16 bits.
-bool has_exact_integer_products();
+// How oneDNN computes sums that are exact.
+enum class Products {
+  kInteger,  // int8 primitives, on machines with VNNI; others add pairs of products in 16 bits
+  kFloat,    // float32 primitives on integer-valued numbers whose sums stay below 2^24
+};
+
+// The way for this machine and these weights, `axis` running over output channels and `x_zero` and
+// `x_dtype` saying how large the other factor gets; nothing where no way is exact.
+std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
+                                       int32_t x_zero);
 
 // Operand positions.
 struct IntegerLinearOperands {
@@ -22,14 +29,14 @@ struct IntegerLinearOperands {
   size_t bias = 0;  // int32; SIZE_MAX when the operator has none
 };
 
-// From sums to the output: integers, or float32.
-struct OutputStage {
-  enum class Kind { kRequantize, kToFloat };
-  Kind kind = Kind::kRequantize;
-  numerics::Requantization requantization;  // range and zero point only where integers come out
+// From sums to the output: integers of this range, or float32 where there is none.
+struct IntegerLinearOutput {
+  numerics::OutputStage stage;
+  std::optional<numerics::QuantizedRange> range;
 };
 
 struct IntegerLinearParts {
+  Products products = Products::kInteger;
   dnnl::primitive primitive;
   onednn::Desc src;
   onednn::Desc weights_as_stored;
@@ -44,10 +51,16 @@ struct IntegerLinearParts {
 
 Result<KernelPtr> make_integer_linear(const KernelRequest& request,
                                       const IntegerLinearOperands& operands,
-                                      IntegerLinearParts parts, OutputStage stage);
+                                      IntegerLinearParts parts, IntegerLinearOutput output);
+
+// Element types of source, weights and sums.
+struct ProductTypes {
+  dnnl::memory::data_type src, weights, sums;
+};
+ProductTypes product_types(Products products, ir::DType x_dtype);
 
 // Attributes for a source with this zero point.
-dnnl::primitive_attr integer_attributes(int32_t source_zero_point);
+dnnl::primitive_attr integer_attributes(Products products, int32_t source_zero_point);
 
 // The bias as constant integers: none when absent, nothing when a run computes it.
 std::optional<std::vector<int32_t>> integer_bias(const KernelRequest& request, size_t operand,

@@ -21,28 +21,26 @@ constexpr Positions kToFloat = {0, 2, 4, 1, 3, 5};
 
 enum class Orientation { kPlain, kTransposed };
 
-std::optional<OutputStage> output_stage(const KernelRequest& request, const Positions& at,
-                                        float a_scale, int64_t columns) {
+std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, const Positions& at,
+                                                 float a_scale, int64_t columns) {
   auto multipliers = scales_of(request, at.b_scale, columns);
   auto bias = integer_bias(request, at.bias, columns);
   if (!multipliers || !bias) return std::nullopt;
   if (at.y_scale == SIZE_MAX || !request.has_input(at.y_scale)) {
     for (float& m : *multipliers) m *= a_scale;
-    return OutputStage{OutputStage::Kind::kToFloat,
-                       {std::move(*multipliers), std::move(*bias), {}}};
+    return IntegerLinearOutput{{std::move(*multipliers), std::move(*bias)}, std::nullopt};
   }
   const auto y = output_range(request, at.y_scale, at.y_zero);
   if (!y) return std::nullopt;
   for (float& m : *multipliers) m = ops::output_multiplier(a_scale, m, y->scale);
-  return OutputStage{OutputStage::Kind::kRequantize,
-                     {std::move(*multipliers), std::move(*bias), y->range}};
+  return IntegerLinearOutput{{std::move(*multipliers), std::move(*bias)}, y->range};
 }
 
 Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orientation b_layout) {
   const Operand& a = request.input(at.a);
   const Operand& b = request.input(at.b);
-  const bool fits = has_exact_integer_products() && is_byte(a.dtype) && a.shape.size() >= 2 &&
-                    b.constant != nullptr && b.dtype == ir::DType::kInt8 && b.shape.size() == 2 &&
+  const bool fits = is_byte(a.dtype) && a.shape.size() >= 2 && b.constant != nullptr &&
+                    b.dtype == ir::DType::kInt8 && b.shape.size() == 2 &&
                     is_zero(request, at.b_zero);
   const auto given = scale_and_zero(request, at.a_scale, at.a_zero);
   if (!fits || !given) return KernelPtr();
@@ -51,21 +49,25 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
   const int64_t columns = b.shape[transposed ? 0 : 1];
   const int64_t rows = a.count() / depth;
   if (a.shape.back() != depth) return KernelPtr();
-  auto stage = output_stage(request, at, given->scale, columns);
-  if (!stage) return KernelPtr();
+  auto output = linear_output(request, at, given->scale, columns);
+  if (!output) return KernelPtr();
+  const auto products = exact_products(*b.constant, transposed ? 0 : 1, a.dtype, given->zero_point);
+  if (!products) return KernelPtr();
+  const ProductTypes types = product_types(*products, a.dtype);
   IntegerLinearParts parts;
+  parts.products = *products;
   parts.source_zero_point = given->zero_point;
   parts.threads = request.threads;
   const onednn::Dims b_strides = transposed ? onednn::Dims{1, depth} : onednn::Dims{columns, 1};
   parts.weights_as_stored = onednn::Desc({depth, columns}, Type::s8, b_strides);
   onednn::LinearDescs descs;
-  descs.src = integer_desc(onednn::Dims{rows, depth}, a.dtype, Layout());
-  descs.weights = onednn::Desc({depth, columns}, Type::s8, dnnl::memory::format_tag::any);
-  descs.dst = integer_desc(onednn::Dims{rows, columns}, ir::DType::kInt32, Layout());
+  descs.src = onednn::Desc({rows, depth}, types.src, onednn::Dims{depth, 1});
+  descs.weights = onednn::Desc({depth, columns}, types.weights, dnnl::memory::format_tag::any);
+  descs.dst = onednn::Desc({rows, columns}, types.sums, onednn::Dims{columns, 1});
   const ThreadCount count(request.threads);
   OCTET_ASSIGN(const auto desc, onednn::described([&] {
                  return onednn::make_matmul(request.engine, descs,
-                                            integer_attributes(given->zero_point));
+                                            integer_attributes(*products, given->zero_point));
                }));
   if (!desc || is_slow(*desc)) return KernelPtr();
   OCTET_ASSIGN(parts.primitive,
@@ -74,7 +76,7 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
   parts.weights = desc->weights_desc();
   parts.sums = desc->dst_desc();
   parts.scratch = desc->scratchpad_desc();
-  return make_integer_linear(request, {at.a, at.b, at.bias}, std::move(parts), std::move(*stage));
+  return make_integer_linear(request, {at.a, at.b, at.bias}, std::move(parts), std::move(*output));
 }
 
 }  // namespace

@@ -23,13 +23,15 @@ template <typename T>
 class GlobalAverageKernel : public Kernel {
  public:
   GlobalAverageKernel(int64_t batch, int64_t channels, int64_t positions, Layout layout,
-                      int32_t zero_point, numerics::Requantization requantization)
+                      int32_t zero_point, numerics::OutputStage stage,
+                      numerics::QuantizedRange range)
       : batch_(batch),
         channels_(channels),
         positions_(positions),
         last_(layout.channel_block().has_value()),
         zero_point_(zero_point),
-        requantization_(std::move(requantization)) {
+        stage_(std::move(stage)),
+        range_(range) {
     scratch_bytes = channels_ * static_cast<int64_t>(sizeof(int32_t));
   }
 
@@ -49,8 +51,7 @@ class GlobalAverageKernel : public Kernel {
         }
       }
       const auto count = static_cast<size_t>(channels_);
-      numerics::requantize_rows({sums, count}, requantization_,
-                                {e.output<uint8_t>() + n * channels_, count});
+      stage_.requantize({sums, count}, range_, {e.output<uint8_t>() + n * channels_, count});
     }
     return {};
   }
@@ -61,7 +62,8 @@ class GlobalAverageKernel : public Kernel {
   int64_t positions_;
   bool last_;
   int32_t zero_point_;
-  numerics::Requantization requantization_;
+  numerics::OutputStage stage_;
+  numerics::QuantizedRange range_;
 };
 
 constexpr int64_t kMostPositions = 1 << 22;  // their sum, less the zero points, fits 32 bits
@@ -79,16 +81,15 @@ Result<KernelPtr> make_integer_global_average(const KernelRequest& request) {
   const int64_t positions = x.count() / (x.shape[0] * x.shape[1]);
   if (positions > kMostPositions) return KernelPtr();
   const float multiplier = given->scale / (y->scale * static_cast<float>(positions));
-  numerics::Requantization requantization{
-      std::vector<float>(static_cast<size_t>(x.shape[1]), multiplier), {}, y->range};
+  numerics::OutputStage stage(std::vector<float>(static_cast<size_t>(x.shape[1]), multiplier), {});
   const Layout layout = x.layout.channel_block() == x.shape[1] ? x.layout : Layout();
   KernelPtr kernel;
   if (x.dtype == ir::DType::kInt8) {
     kernel = std::make_unique<GlobalAverageKernel<int8_t>>(
-        x.shape[0], x.shape[1], positions, layout, given->zero_point, std::move(requantization));
+        x.shape[0], x.shape[1], positions, layout, given->zero_point, std::move(stage), y->range);
   } else {
     kernel = std::make_unique<GlobalAverageKernel<uint8_t>>(
-        x.shape[0], x.shape[1], positions, layout, given->zero_point, std::move(requantization));
+        x.shape[0], x.shape[1], positions, layout, given->zero_point, std::move(stage), y->range);
   }
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
   kernel->needs[0] = InputNeed::in(layout);

@@ -69,28 +69,29 @@ TEST(IntegerArithmetic, MulIsExactForDyadicScales) {
 TEST(IntegerArithmetic, RowsAreLikeSingleNumbers) {
   std::mt19937 random(3);
   for (const size_t channels : {1U, 3U, 8U, 16U, 37U, 130U}) {
-    Requantization r;
+    std::vector<float> multipliers;
+    std::vector<int32_t> bias;
     for (size_t c = 0; c < channels; ++c) {
-      r.multipliers.push_back(0x1p-10F * static_cast<float>(1 + random() % 64));
-      r.bias.push_back(static_cast<int32_t>(random() % 2001) - 1000);
+      multipliers.push_back(0x1p-10F * static_cast<float>(1 + random() % 64));
+      bias.push_back(static_cast<int32_t>(random() % 2001) - 1000);
     }
-    std::vector<int32_t> sums(channels * 5);
+    std::vector<int32_t> sums(channels * 531);
     for (int32_t& s : sums) s = static_cast<int32_t>(random() % 20001) - 10000;
     sums[0] = std::numeric_limits<int32_t>::max();  // wraps around with a positive bias
     for (const auto& range : {QuantizedRange{7, 0, 255}, QuantizedRange{-3, -128, 127}}) {
-      r.range = range;
       std::vector<uint8_t> out(sums.size());
       std::vector<float> real(sums.size());
-      requantize_rows(sums, r, out);
-      dequantize_rows(sums, r.multipliers, r.bias, real);
+      const OutputStage stage(multipliers, bias);
+      stage.requantize(sums, range, out);
+      stage.dequantize(sums, real);
       for (size_t i = 0; i < sums.size(); ++i) {
         const size_t c = i % channels;
         const auto sum =
-            static_cast<int32_t>(static_cast<uint32_t>(sums[i]) + static_cast<uint32_t>(r.bias[c]));
+            static_cast<int32_t>(static_cast<uint32_t>(sums[i]) + static_cast<uint32_t>(bias[c]));
         const int32_t expected =
-            requantize(sum, r.multipliers[c], range.zero_point, range.qmin, range.qmax);
+            requantize(sum, multipliers[c], range.zero_point, range.qmin, range.qmax);
         ASSERT_EQ(out[i], static_cast<uint8_t>(expected)) << channels << " " << i;
-        ASSERT_EQ(real[i], static_cast<float>(sum) * r.multipliers[c]);
+        ASSERT_EQ(real[i], static_cast<float>(sum) * multipliers[c]);
       }
     }
   }
@@ -99,7 +100,7 @@ TEST(IntegerArithmetic, RowsAreLikeSingleNumbers) {
 TEST(IntegerArithmetic, NoBiasIsABiasOfZero) {
   const std::vector<int32_t> sums = {100, -100};
   std::vector<uint8_t> out(2);
-  requantize_rows(sums, {{0.5F, 0.5F}, {}, {128, 0, 255}}, out);
+  OutputStage({0.5F, 0.5F}, {}).requantize(sums, {128, 0, 255}, out);
   EXPECT_EQ(out, (std::vector<uint8_t>{178, 78}));
 }
 
