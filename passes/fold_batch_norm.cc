@@ -1,11 +1,9 @@
 #include "passes/fold_batch_norm.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
-#include "compiler/ops/schema.h"
-#include "passes/declared_types.h"
 #include "passes/linear.h"
 
 namespace octet::passes {
@@ -13,7 +11,6 @@ namespace {
 
 using ir::Graph;
 using ir::Node;
-using ir::NodeId;
 
 enum Operand : size_t { kInput, kScale, kShift, kMean, kVariance, kOperands };
 
@@ -63,70 +60,22 @@ bool channels_meet(const Graph& graph, const Linear& linear, const Node& node) {
   return shape.has_rank() && shape.rank() == 2;
 }
 
-class BatchNormFolder {
- public:
-  BatchNormFolder(Graph& graph, PassContext& context) : graph_(graph), context_(context) {}
-
-  Result<PassReport> run();
-
- private:
-  // False when the pass is to stop here.
-  Result<bool> visit(NodeId id);
-  Result<FoldedLinear> fold(ir::Patch& patch, const Node& node) const;
-
-  Graph& graph_;
-  PassContext& context_;
-  PassReport report_;
-};
-
-Result<FoldedLinear> BatchNormFolder::fold(ir::Patch& patch, const Node& node) const {
-  const auto linear = linear_behind(graph_, node.input(kInput));
-  if (!linear || !channels_meet(graph_, *linear, node)) {
+Result<std::optional<AffineNode>> find_batch_norm(const Graph& graph, const Node& node) {
+  if (!node.is("BatchNormalization") || !node.output().valid()) return std::optional<AffineNode>();
+  const auto linear = linear_behind(graph, node.input(kInput));
+  if (!linear || !channels_meet(graph, *linear, node)) {
     return unsupported("no linear operator with a constant weight stands before it alone");
   }
-  OCTET_TRY(check_form(graph_, node));
-  OCTET_ASSIGN(const ChannelAffine affine, as_affine(graph_, node, linear->channels));
-  return fold_affine(graph_, patch, *linear, affine,
-                     joined_origins(graph_.node(linear->node), node), context_);
-}
-
-Result<bool> BatchNormFolder::visit(NodeId id) {
-  const Node& node = graph_.node(id);
-  if (!node.is("BatchNormalization") || !node.output().valid()) return true;
-  ir::Patch patch(graph_, ops::infer_node);
-  auto folded = fold(patch, node);
-  if (!folded.ok()) {
-    if (folded.error().code() != ErrorCode::kUnsupported) {
-      return folded.error().in(ir::describe(graph_, id));
-    }
-    report_.left_alone.push_back(cat(ir::describe(graph_, id), ": ", folded.error().message()));
-    return true;
-  }
-  if (!context_.take_edit(ir::describe(graph_, id))) return false;
-  const DeclaredTypes declared(graph_, node);
-  OCTET_TRY(patch.replace(node.output(), folded->output));
-  OCTET_TRY(std::move(patch).apply(graph_));
-  declared.restore(graph_);
-  report_.edited();
-  if (!folded->note.empty()) report_.notes.push_back(std::move(folded->note));
-  return true;
-}
-
-Result<PassReport> BatchNormFolder::run() {
-  const std::vector<NodeId> order = graph_.order();
-  for (NodeId id : order) {
-    if (!graph_.node(id).alive) continue;
-    OCTET_ASSIGN(const bool go_on, visit(id));
-    if (!go_on) break;
-  }
-  return std::move(report_);
+  OCTET_TRY(check_form(graph, node));
+  OCTET_ASSIGN(ChannelAffine affine, as_affine(graph, node, linear->channels));
+  return std::optional(AffineNode{*linear, std::move(affine)});
 }
 
 }  // namespace
 
 Result<PassReport> fold_batch_norm(ir::Graph& graph, const FoldBatchNormConfig& /*config*/,
                                    PassContext& context) {
-  return BatchNormFolder(graph, context).run();
+  return fold_affine_nodes(graph, find_batch_norm, context);
 }
 
 }  // namespace octet::passes

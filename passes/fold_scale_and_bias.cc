@@ -3,8 +3,6 @@
 #include <cmath>
 #include <optional>
 
-#include "compiler/ops/schema.h"
-#include "passes/declared_types.h"
 #include "passes/linear.h"
 
 namespace octet::passes {
@@ -12,7 +10,6 @@ namespace {
 
 using ir::Graph;
 using ir::Node;
-using ir::NodeId;
 using ir::Tensor;
 
 enum class Kind { kMul, kDiv, kAdd, kSub };
@@ -74,14 +71,10 @@ std::optional<ChannelAffine> as_affine(Kind kind, size_t position,
   return out;
 }
 
-struct Found {
-  Linear linear;
-  ChannelAffine affine;
-};
-
-std::optional<Found> find(const Graph& graph, const Node& node) {
+Result<std::optional<AffineNode>> find_arithmetic(const Graph& graph, const Node& node) {
+  const std::optional<AffineNode> nothing;
   const auto kind = arithmetic(node);
-  if (!kind || node.inputs.size() != 2 || !node.output().valid()) return std::nullopt;
+  if (!kind || node.inputs.size() != 2 || !node.output().valid()) return nothing;
   for (size_t position = 0; position < 2; ++position) {
     const Tensor* constant = fixed_constant(graph, node.input(1 - position));
     const auto linear = linear_behind(graph, node.input(position));
@@ -93,65 +86,16 @@ std::optional<Found> find(const Graph& graph, const Node& node) {
                     graph.value(node.input(position)).type.shape);
     if (!numbers) continue;
     auto affine = as_affine(*kind, position, *numbers);
-    if (affine) return Found{*linear, std::move(*affine)};
+    if (affine) return std::optional(AffineNode{*linear, std::move(*affine)});
   }
-  return std::nullopt;
-}
-
-class ScaleFolder {
- public:
-  ScaleFolder(Graph& graph, PassContext& context) : graph_(graph), context_(context) {}
-
-  Result<PassReport> run();
-
- private:
-  Result<bool> visit(NodeId id);
-
-  Graph& graph_;
-  PassContext& context_;
-  PassReport report_;
-};
-
-// False when the pass is to stop here.
-Result<bool> ScaleFolder::visit(NodeId id) {
-  const Node& node = graph_.node(id);
-  const auto found = find(graph_, node);
-  if (!found) return true;
-  ir::Patch patch(graph_, ops::infer_node);
-  auto folded = fold_affine(graph_, patch, found->linear, found->affine,
-                            joined_origins(graph_.node(found->linear.node), node), context_);
-  if (!folded.ok()) {
-    if (folded.error().code() != ErrorCode::kUnsupported) {
-      return folded.error().in(ir::describe(graph_, id));
-    }
-    report_.left_alone.push_back(cat(ir::describe(graph_, id), ": ", folded.error().message()));
-    return true;
-  }
-  if (!context_.take_edit(ir::describe(graph_, id))) return false;
-  const DeclaredTypes declared(graph_, node);
-  OCTET_TRY(patch.replace(node.output(), folded->output));
-  OCTET_TRY(std::move(patch).apply(graph_));
-  declared.restore(graph_);
-  report_.edited();
-  if (!folded->note.empty()) report_.notes.push_back(std::move(folded->note));
-  return true;
-}
-
-Result<PassReport> ScaleFolder::run() {
-  const std::vector<NodeId> order = graph_.order();
-  for (NodeId id : order) {
-    if (!graph_.node(id).alive) continue;
-    OCTET_ASSIGN(const bool go_on, visit(id));
-    if (!go_on) break;
-  }
-  return std::move(report_);
+  return nothing;
 }
 
 }  // namespace
 
 Result<PassReport> fold_scale_and_bias(ir::Graph& graph, const FoldScaleAndBiasConfig& /*config*/,
                                        PassContext& context) {
-  return ScaleFolder(graph, context).run();
+  return fold_affine_nodes(graph, find_arithmetic, context);
 }
 
 }  // namespace octet::passes

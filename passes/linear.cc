@@ -6,6 +6,7 @@
 #include "compiler/base/names.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/unit.h"
+#include "passes/declared_types.h"
 
 namespace octet::passes {
 
@@ -16,14 +17,6 @@ using ir::ValueId;
 
 const Tensor* fixed_constant(const Graph& graph, ValueId id) {
   return id.valid() && !graph.value(id).is_input ? graph.constant(id) : nullptr;
-}
-
-std::vector<std::string> joined_origins(const Node& a, const Node& b) {
-  std::vector<std::string> out = a.origins;
-  for (const std::string& origin : b.origins) {
-    if (std::find(out.begin(), out.end(), origin) == out.end()) out.push_back(origin);
-  }
-  return out;
 }
 
 // --- recognition -----------------------------------------------------------------------------
@@ -126,6 +119,20 @@ size_t channel_axis_from_end(const Graph& graph, const Linear& linear) {
 
 namespace {
 
+std::vector<std::string> joined_origins(const Node& a, const Node& b) {
+  std::vector<std::string> out = a.origins;
+  for (const std::string& origin : b.origins) {
+    if (std::find(out.begin(), out.end(), origin) == out.end()) out.push_back(origin);
+  }
+  return out;
+}
+
+struct FoldedLinear {
+  ValueId output;    // in the patch
+  std::string note;  // what grew; mostly empty
+};
+
+// Adds to the patch a node that computes scale * y + shift.
 class AffineFolder {
  public:
   AffineFolder(const Graph& graph, ir::Patch& patch, const Linear& linear,
@@ -326,12 +333,50 @@ Result<FoldedLinear> AffineFolder::run() {
   return out;
 }
 
+// False when the pass is to stop in front of this node.
+Result<bool> fold_node(Graph& graph, ir::NodeId id, const FindAffine& find, PassContext& context,
+                       PassReport& report) {
+  const Node& node = graph.node(id);
+  ir::Patch patch(graph, ops::infer_node);
+  const auto fold = [&]() -> Result<std::optional<FoldedLinear>> {
+    OCTET_ASSIGN(const std::optional<AffineNode> found, find(graph, node));
+    if (!found) return std::optional<FoldedLinear>();
+    const Linear& linear = found->linear;
+    OCTET_ASSIGN(FoldedLinear folded,
+                 AffineFolder(graph, patch, linear, found->affine,
+                              joined_origins(graph.node(linear.node), node), context)
+                     .run());
+    return std::optional<FoldedLinear>(std::move(folded));
+  };
+  const auto folded = fold();
+  if (!folded.ok()) {
+    const Error error = folded.error().in(ir::describe(graph, id));
+    if (error.code() != ErrorCode::kUnsupported) return error;
+    report.left_alone.push_back(error.message());
+    return true;
+  }
+  if (!*folded) return true;
+  if (!context.take_edit(ir::describe(graph, id))) return false;
+  const DeclaredTypes declared(graph, node);
+  OCTET_TRY(patch.replace(node.output(), (*folded)->output));
+  OCTET_TRY(std::move(patch).apply(graph));
+  declared.restore(graph);
+  report.edited();
+  if (!(*folded)->note.empty()) report.notes.push_back((*folded)->note);
+  return true;
+}
+
 }  // namespace
 
-Result<FoldedLinear> fold_affine(const Graph& graph, ir::Patch& patch, const Linear& linear,
-                                 const ChannelAffine& affine, std::vector<std::string> origins,
-                                 PassContext& context) {
-  return AffineFolder(graph, patch, linear, affine, std::move(origins), context).run();
+Result<PassReport> fold_affine_nodes(Graph& graph, const FindAffine& find, PassContext& context) {
+  PassReport report;
+  const std::vector<ir::NodeId> order = graph.order();
+  for (ir::NodeId id : order) {
+    if (!graph.node(id).alive) continue;
+    OCTET_ASSIGN(const bool go_on, fold_node(graph, id, find, context, report));
+    if (!go_on) break;
+  }
+  return report;
 }
 
 }  // namespace octet::passes

@@ -1,7 +1,8 @@
-// Linear operators with a constant weight, and the edit that both folds of this room come down to:
+// Linear operators with a constant weight, and the walk and edit that both folds of this room are:
 // y * scale + shift per output channel, moved into weight and bias.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,24 +47,25 @@ struct ChannelAffine {
   std::vector<double> shift;
 };
 
-struct FoldedLinear {
-  ir::ValueId output;  // in the patch
-  std::string note;    // what grew; mostly empty
+// A node that does nothing but `affine` to the result of the linear operator in front of it.
+struct AffineNode {
+  Linear linear;
+  ChannelAffine affine;
 };
 
-// Adds to the patch a node that computes scale * y + shift. Arithmetic is in double, rounded once.
-// A weight with other readers stays one tensor where all scales are positive: the new operand is
-// Mul(weight, factor), which fold_constants keeps; elsewhere the weight is copied and the note says
-// how many bytes that takes (charged to the budget). A MatMul with a shift becomes MatMul and Add.
-// `origins` are those of the new node.
-//
-// Errors: kUnsupported says why it cannot be folded (a bias that is not constant or not one number
-// per channel, a number that leaves the range of its type); others are real.
-Result<FoldedLinear> fold_affine(const ir::Graph& graph, ir::Patch& patch, const Linear& linear,
-                                 const ChannelAffine& affine, std::vector<std::string> origins,
-                                 PassContext& context);
+// Nothing for a node of no interest; kUnsupported for one that stays, saying why; other errors are
+// real.
+using FindAffine =
+    std::function<Result<std::optional<AffineNode>>(const ir::Graph&, const ir::Node&)>;
 
-// Origins of both nodes, each once.
-std::vector<std::string> joined_origins(const ir::Node& a, const ir::Node& b);
+// Replaces every node that `find` finds by the linear operator with the node's scale and shift in
+// its weight and bias, node after node in graph order. Arithmetic is in double, rounded once. A
+// weight with other readers stays one tensor where all scales are positive: the new operand is
+// Mul(weight, factor), which fold_constants keeps; elsewhere the weight is copied and a note says
+// how many bytes that takes (charged to the budget). A MatMul with a shift becomes MatMul and Add.
+// What cannot be folded after all (a bias that is not constant or not one number per channel, a
+// number that leaves the range of its type) is left alone.
+Result<PassReport> fold_affine_nodes(ir::Graph& graph, const FindAffine& find,
+                                     PassContext& context);
 
 }  // namespace octet::passes

@@ -14,6 +14,7 @@
 #include "passes/pass.h"
 #include "passes/remove_dead_nodes.h"
 #include "passes/remove_initializer_inputs.h"
+#include "passes/share_equal_weights.h"
 
 namespace octet::passes {
 

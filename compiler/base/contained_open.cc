@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "compiler/base/file_errors.h"
 #include "compiler/base/names.h"
 
 namespace octet {
@@ -97,7 +98,7 @@ Result<OpenFile> open_contained(const std::string& directory, const std::string&
   const std::string folder = directory.empty() ? "." : directory;
   const Descriptor at(
       retry([&] { return open(folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY); }));
-  if (!at.valid()) return io_error(quote_name(folder), ": ", errno_text(errno));
+  if (!at.valid()) return file_error(folder, errno, FileUse::kRead);
   int fd = -1;
   if (method == ContainedMethod::kKernel) {
     fd = open_by_kernel(at.get(), location);
@@ -108,7 +109,11 @@ Result<OpenFile> open_contained(const std::string& directory, const std::string&
   if (fd < 0 && (errno == ELOOP || errno == EXDEV)) {
     return malformed("location ", quote_name(location), " leads through a symbolic link");
   }
-  if (fd < 0) return io_error(quote_name(location), ": ", errno_text(errno));
+  if (fd < 0 && errno == ENOENT) {
+    return io_error(quote_name(location), ": ", errno_text(errno), "; put the file into ",
+                    quote_name(folder), ", beside what refers to it");
+  }
+  if (fd < 0) return file_error(location, errno, FileUse::kRead);
   OCTET_ASSIGN(OpenFile file, OpenFile::of(Descriptor(fd), location));
   if (file.link_count() != 1) {
     return malformed("location ", quote_name(location), " is a file with ", file.link_count(),

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "compiler/base/contained_open.h"
+#include "compiler/base/file_errors.h"
 #include "compiler/base/names.h"
 #include "compiler/base/open_file.h"
 #include "compiler/base/temporaries.h"
@@ -22,9 +23,12 @@
 namespace octet {
 namespace {
 
-Error failed(const std::string& path, int error) {
-  return io_error(quote_name(path), ": ", errno_text(error));
+Error not_written(const std::string& path, int error) {
+  return file_error(path, error, FileUse::kWrite);
 }
+
+// In the middle of writing: the caller knows the path.
+Error not_written(int error) { return io_error(errno_advice(error, FileUse::kWrite)); }
 
 Status write_all(int fd, std::string_view bytes) {
   constexpr size_t kChunk = size_t{1} << 30;
@@ -32,7 +36,7 @@ Status write_all(int fd, std::string_view bytes) {
     const ssize_t written = write(fd, bytes.data(), std::min(bytes.size(), kChunk));
     if (written < 0) {
       if (errno == EINTR) continue;
-      return io_error(errno_text(errno));
+      return not_written(errno);
     }
     bytes.remove_prefix(static_cast<size_t>(written));
   }
@@ -44,7 +48,7 @@ Status sync(int fd) {
     if (errno == EINTR) continue;
     // File systems that cannot sync say so; a disk that fails says something else.
     if (errno == EINVAL || errno == EROFS || errno == ENOTSUP) return {};
-    return io_error(errno_text(errno));
+    return not_written(errno);
   }
   return {};
 }
@@ -71,23 +75,25 @@ struct Target {
 };
 
 Result<Target> find_target(const std::string& path) {
-  if (path.find('\0') != std::string::npos) return failed(path, EINVAL);
+  if (path.find('\0') != std::string::npos) return not_written(path, EINVAL);
   struct stat info {};
   std::string resolved = path;
   std::optional<struct stat> existing;
   if (stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return io_error(quote_name(path), " is a folder");
-    if (!S_ISREG(info.st_mode)) return io_error(quote_name(path), " is not a regular file");
-    if (access(path.c_str(), W_OK) != 0) return failed(path, errno);
+    if (S_ISDIR(info.st_mode)) return io_error(quote_name(path), " is a folder; name a file");
+    if (!S_ISREG(info.st_mode))
+      return io_error(quote_name(path), " is not a regular file; name another");
+    if (access(path.c_str(), W_OK) != 0) return not_written(path, errno);
     const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
                                                            &std::free);
-    if (real == nullptr) return failed(path, errno);
+    if (real == nullptr) return not_written(path, errno);
     resolved = real.get();
     existing = info;
   } else if (errno != ENOENT) {
-    return failed(path, errno);
+    return not_written(path, errno);
   } else if (lstat(path.c_str(), &info) == 0) {
-    return io_error(quote_name(path), " is a symbolic link to nothing");
+    return io_error(quote_name(path),
+                    " is a symbolic link to nothing; remove it or name another file");
   }
   const size_t slash = resolved.rfind('/');
   Target target{".", resolved, existing};
@@ -95,7 +101,8 @@ Result<Target> find_target(const std::string& path) {
     target.folder = slash == 0 ? "/" : resolved.substr(0, slash);
     target.name = resolved.substr(slash + 1);
   }
-  if (target.name.empty()) return io_error(quote_name(path), " does not name a file");
+  if (target.name.empty())
+    return io_error(quote_name(path), " does not name a file; write one behind the folder");
   return target;
 }
 
@@ -105,17 +112,17 @@ Status copy_mode(int fd, const struct stat& old) {
   struct stat created {};
   if (fstat(fd, &created) == 0 && (created.st_uid != old.st_uid || created.st_gid != old.st_gid)) {
     if (fchown(fd, old.st_uid, old.st_gid) != 0) {
-      return fchmod(fd, old.st_mode & 0777) == 0 ? Status() : io_error(errno_text(errno));
+      return fchmod(fd, old.st_mode & 0777) == 0 ? Status() : not_written(errno);
     }
   }
-  return fchmod(fd, old.st_mode & 07777) == 0 ? Status() : io_error(errno_text(errno));
+  return fchmod(fd, old.st_mode & 07777) == 0 ? Status() : not_written(errno);
 }
 
 Status fill_and_close(Descriptor& file, const Target& target, std::string_view bytes) {
   if (target.existing) OCTET_TRY(copy_mode(file.get(), *target.existing));
   OCTET_TRY(write_all(file.get(), bytes));
   OCTET_TRY(sync(file.get()));
-  if (file.close() != 0 && errno != EINTR) return io_error(errno_text(errno));
+  if (file.close() != 0 && errno != EINTR) return not_written(errno);
   return {};
 }
 
@@ -144,16 +151,16 @@ Result<std::string> read_contained(const std::string& directory, const std::stri
 Status write_file_atomic(const std::string& path, std::string_view bytes) {
   OCTET_ASSIGN(const Target target, find_target(path));
   const Descriptor folder(open(target.folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY));
-  if (!folder.valid()) return failed(path, errno);
+  if (!folder.valid()) return not_written(path, errno);
   OCTET_ASSIGN(const std::string temporary, random_name());
   const internal::RegisteredTemporary registered(cat(target.folder, "/", temporary));
   Descriptor file(openat(folder.get(), temporary.c_str(),
                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
-  if (!file.valid()) return failed(path, errno);
+  if (!file.valid()) return not_written(path, errno);
   Status status = fill_and_close(file, target, bytes);
   if (status.ok() &&
       renameat(folder.get(), temporary.c_str(), folder.get(), target.name.c_str()) != 0) {
-    status = io_error(errno_text(errno));
+    status = not_written(errno);
   }
   if (!status.ok()) {
     unlinkat(folder.get(), temporary.c_str(), 0);
@@ -176,7 +183,7 @@ bool is_directory(const std::string& path) {
 
 Result<std::vector<std::string>> list_files(const std::string& directory) {
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()), &closedir);
-  if (stream == nullptr) return failed(directory, errno);
+  if (stream == nullptr) return file_error(directory, errno, FileUse::kRead);
   std::vector<std::string> names;
   for (;;) {
     errno = 0;
@@ -187,7 +194,7 @@ Result<std::vector<std::string>> list_files(const std::string& directory) {
       names.emplace_back(entry->d_name);
     }
   }
-  if (errno != 0) return failed(directory, errno);
+  if (errno != 0) return file_error(directory, errno, FileUse::kRead);
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <new>
 #include <stdexcept>
-#include <system_error>
 
+#include "compiler/base/file_errors.h"
 #include "compiler/base/names.h"
 
 namespace octet {
@@ -19,7 +19,7 @@ Error not_regular(const std::string& name, mode_t mode) {
   const char* kind = S_ISDIR(mode)    ? "is a folder"
                      : S_ISFIFO(mode) ? "is a pipe"
                                       : "is not a regular file";
-  return io_error(quote_name(name), " ", kind);
+  return io_error(quote_name(name), " ", kind, "; name a file");
 }
 
 }  // namespace
@@ -31,27 +31,23 @@ int Descriptor::close() {
   return fd >= 0 ? ::close(fd) : 0;
 }
 
-std::string errno_text(int error) { return std::generic_category().message(error); }
-
 Result<OpenFile> OpenFile::open(const std::string& path) {
   // Opening a device may do something to it, so look before; the check that counts is on the
   // descriptor.
   struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return io_error(quote_name(path), ": ", errno_text(errno));
+  if (stat(path.c_str(), &info) != 0) return file_error(path, errno, FileUse::kRead);
   if (!S_ISREG(info.st_mode)) return not_regular(path, info.st_mode);
   int fd = -1;
   do {
     fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return io_error(quote_name(path), ": ", errno_text(errno));
+  if (fd < 0) return file_error(path, errno, FileUse::kRead);
   return of(Descriptor(fd), path);
 }
 
 Result<OpenFile> OpenFile::of(Descriptor descriptor, std::string name) {
   struct stat info {};
-  if (fstat(descriptor.get(), &info) != 0) {
-    return io_error(quote_name(name), ": ", errno_text(errno));
-  }
+  if (fstat(descriptor.get(), &info) != 0) return file_error(name, errno, FileUse::kRead);
   if (!S_ISREG(info.st_mode)) return not_regular(name, info.st_mode);
   OpenFile file;
   file.descriptor_ = std::move(descriptor);
@@ -67,7 +63,7 @@ Status OpenFile::read_at(int64_t offset, std::span<std::byte> out) const {
     const ssize_t got = pread(descriptor_.get(), out.data(), std::min(out.size(), kChunk), offset);
     if (got < 0) {
       if (errno == EINTR) continue;
-      return io_error(quote_name(name_), ": ", errno_text(errno));
+      return file_error(name_, errno, FileUse::kRead);
     }
     if (got == 0) return io_error(quote_name(name_), " ends before byte ", offset + 1);
     out = out.subspan(static_cast<size_t>(got));

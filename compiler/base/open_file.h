@@ -33,9 +33,6 @@ class Descriptor {
   int fd_;
 };
 
-// "No such file or directory" for an errno value.
-std::string errno_text(int error);
-
 class OpenFile {
  public:
   // Opens without blocking and refuses what is not a regular file (folder, pipe, device): kIo with

@@ -1,7 +1,7 @@
 #include "compiler/ir/graph.h"
 
 #include <algorithm>
-#include <queue>
+#include <cstddef>
 
 #include "compiler/base/names.h"
 
@@ -175,8 +175,7 @@ NodeId Graph::add_node(Node node, NodeId before) {
   node.alive = true;
   nodes_.push_back(std::move(node));
   add_uses(id);
-  const auto at = before.valid() ? std::find(order_.begin(), order_.end(), before) : order_.end();
-  order_.insert(at, id);
+  insert_in_order(id, before.valid() ? position(before) : order_.size());
   ++revision_;
   return id;
 }
@@ -196,7 +195,7 @@ void Graph::remove_node(NodeId id) {
     by_name_.erase(value.name);
   }
   node.alive = false;
-  order_.erase(std::find(order_.begin(), order_.end(), id));
+  order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(position(id)));
   ++revision_;
 }
 
@@ -248,74 +247,6 @@ void Graph::set_implicit_inputs(NodeId id, std::vector<ValueId> values) {
 void Graph::set_attribute(NodeId id, const std::string& attribute_name, Attribute attribute) {
   nodes_[id.index()].attributes.insert_or_assign(attribute_name, std::move(attribute));
   ++revision_;
-}
-
-// --- order -----------------------------------------------------------------------------------
-
-bool Graph::is_sorted() const {
-  std::vector<bool> done(nodes_.size(), false);
-  const auto ready = [&](ValueId id) {
-    if (!id.valid()) return true;
-    const NodeId producer = value(id).producer;
-    return !producer.valid() || done[producer.index()];
-  };
-  for (NodeId id : order_) {
-    const Node& current = node(id);
-    if (!std::all_of(current.inputs.begin(), current.inputs.end(), ready)) return false;
-    if (!std::all_of(current.implicit_inputs.begin(), current.implicit_inputs.end(), ready)) {
-      return false;
-    }
-    done[id.index()] = true;
-  }
-  return true;
-}
-
-Status Graph::sort() {
-  std::vector<size_t> position(nodes_.size(), 0);
-  std::vector<size_t> waiting(nodes_.size(), 0);
-  for (size_t i = 0; i < order_.size(); ++i) position[order_[i].index()] = i;
-  // Of all nodes that are ready the one that came first before: a stable order.
-  using Entry = std::pair<size_t, NodeId>;
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
-  for (NodeId id : order_) {
-    size_t count = 0;
-    const auto count_produced = [&](ValueId operand) {
-      if (operand.valid() && value(operand).producer.valid()) ++count;
-    };
-    std::for_each(node(id).inputs.begin(), node(id).inputs.end(), count_produced);
-    std::for_each(node(id).implicit_inputs.begin(), node(id).implicit_inputs.end(), count_produced);
-    waiting[id.index()] = count;
-    if (count == 0) ready.emplace(position[id.index()], id);
-  }
-  std::vector<NodeId> sorted;
-  sorted.reserve(order_.size());
-  while (!ready.empty()) {
-    const NodeId id = ready.top().second;
-    ready.pop();
-    sorted.push_back(id);
-    for (ValueId output : node(id).outputs) {
-      if (!output.valid()) continue;
-      for (const Use& use : uses(output)) {
-        if (--waiting[use.node.index()] == 0) ready.emplace(position[use.node.index()], use.node);
-      }
-    }
-  }
-  if (sorted.size() != order_.size()) {
-    std::string names;
-    size_t listed = 0;
-    for (NodeId id : order_) {
-      if (waiting[id.index()] == 0) continue;
-      if (++listed > 4) {
-        names += ", ...";
-        break;
-      }
-      names += cat(listed > 1 ? ", " : "", describe(*this, id));
-    }
-    return malformed("a cycle holds or feeds these nodes: ", names);
-  }
-  order_ = std::move(sorted);
-  ++revision_;
-  return {};
 }
 
 // --- names -----------------------------------------------------------------------------------

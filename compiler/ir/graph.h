@@ -110,6 +110,8 @@ class Graph {
   const Value& value(ValueId id) const { return values_[id.index()]; }
   const Node& node(NodeId id) const { return nodes_[id.index()]; }
   const std::vector<NodeId>& order() const { return order_; }  // alive nodes, producers first
+  // Of two nodes in order(), whether `a` comes first; O(1).
+  bool comes_before(NodeId a, NodeId b) const { return ranks_[a.index()] < ranks_[b.index()]; }
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<ValueId>& outputs() const { return outputs_; }
   const std::vector<ValueId>& captures() const { return captures_; }  // bodies only
@@ -155,6 +157,9 @@ class Graph {
   // Producers before users, otherwise as before; kMalformed naming the nodes of a cycle.
   Status sort();
   bool is_sorted() const;
+  // is_sorted for one node: what it reads is produced before it. In a sorted graph only nodes that
+  // were added or read something new need the question.
+  bool is_in_order(NodeId id) const;
 
   // Same model info, names, types, constants, attributes and order. Ids may differ.
   bool operator==(const Graph& other) const;
@@ -165,11 +170,15 @@ class Graph {
   Result<ValueId> new_value(Value value);
   void add_uses(NodeId id);
   void drop_use(ValueId value, const Use& use);
+  size_t position(NodeId id) const;  // in order_, which holds the node
+  void insert_in_order(NodeId id, size_t at);
+  void renumber();
 
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<std::vector<Use>> uses_;
   std::vector<NodeId> order_;
+  std::vector<uint64_t> ranks_;  // by node: strictly increasing along order_, with gaps
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;
   std::vector<ValueId> captures_;

@@ -19,12 +19,11 @@ const Value& Patch::value(ValueId id) const {
 std::string Patch::unique_name(std::string_view hint) {
   const std::string base(hint.empty() ? "value" : hint);
   const auto taken = [this](const std::string& name) {
-    return graph_.find_value(name).valid() ||
-           std::any_of(values_.begin(), values_.end(),
-                       [&](const Value& value) { return value.name == name; });
+    return names_.contains(name) || graph_.find_value(name).valid();
   };
   std::string name = base;
   for (int64_t i = 1; taken(name); ++i) name = cat(base, "_", i);
+  names_.insert(name);
   return name;
 }
 
@@ -137,8 +136,6 @@ void add_unique(std::vector<std::string>& list, const std::vector<std::string>& 
 // of what was removed, in graph order.
 std::vector<std::string> remove_dead(Graph& graph, std::vector<NodeId> seeds) {
   std::vector<NodeId> removed;
-  std::vector<size_t> position(graph.node_count(), 0);
-  for (size_t i = 0; i < graph.order().size(); ++i) position[graph.order()[i].index()] = i;
   while (!seeds.empty()) {
     const NodeId id = seeds.back();
     seeds.pop_back();
@@ -159,7 +156,7 @@ std::vector<std::string> remove_dead(Graph& graph, std::vector<NodeId> seeds) {
     }
   }
   std::sort(removed.begin(), removed.end(),
-            [&](NodeId a, NodeId b) { return position[a.index()] < position[b.index()]; });
+            [&](NodeId a, NodeId b) { return graph.comes_before(a, b); });
   std::vector<std::string> origins;
   for (NodeId id : removed) add_unique(origins, graph.node(id).origins);
   return origins;
@@ -188,13 +185,12 @@ Status Patch::apply(Graph& graph) && {
     for (const Use& use : graph.uses(r.from)) readers.insert(use.node);
   }
   for (const OperandReplacement& r : operands_) readers.insert(r.node);
+  const auto earlier = [&](NodeId a, NodeId b) { return graph.comes_before(a, b); };
   NodeId anchor;
-  for (NodeId id : graph.order()) {
-    if (producers.contains(id)) anchor = id;
-    if (producers.empty() && readers.contains(id)) {
-      anchor = id;
-      break;
-    }
+  if (!producers.empty()) {
+    anchor = *std::max_element(producers.begin(), producers.end(), earlier);
+  } else if (!readers.empty()) {
+    anchor = *std::min_element(readers.begin(), readers.end(), earlier);
   }
   std::vector<NodeId> added;
   for (Node& node : nodes_) added.push_back(graph.add_node(std::move(node), anchor));
@@ -234,7 +230,11 @@ Status Patch::apply(Graph& graph) && {
     }
     OCTET_TRY(graph.rename_value(id, name));
   }
-  if (!graph.is_sorted()) OCTET_TRY(graph.sort());
+  readers.insert(added.begin(), added.end());
+  const bool sorted = std::all_of(readers.begin(), readers.end(), [&](NodeId id) {
+    return !graph.node(id).alive || graph.is_in_order(id);
+  });
+  if (!sorted) OCTET_TRY(graph.sort());
   return {};
 }
 

@@ -1,18 +1,18 @@
-"""Whole-process time and peak memory of `octet quantize` against ONNX Runtime's min-max quantizer (its
-library call alone), in turn in one run.
+"""Whole-process time and peak memory of `octet quantize` on the samples as float32 .npy and on the folder
+of JPEG pictures with --preprocess, against ONNX Runtime's min-max quantizer (its library call alone,
+on the .npy), in turn in one run; and how far the file made from the pictures is from the other.
 
-  quantize_time.py OCTET [--model mobilenet_v1_075] [--samples 100] [--rounds 3]
+  quantize_time.py OCTET [--model mobilenet_v1_075] [--samples 100] [--rounds 5]
 
-Needs OCTET_SHARED. The calibration samples are float32 .npy for both; with --pictures Octet reads the
-folder of JPEG pictures as well."""
+Needs OCTET_SHARED. Times are the least of all rounds. Exit status 1 when a promise is missed: half of
+ONNX Runtime's time, 300 MiB, memory within 5 % at 20 and 200 samples, pictures within 0.1 dB of the
+.npy (worst output, ONNX Runtime's judge) in at most 1.5 times its time."""
 import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 
@@ -20,15 +20,37 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "
 import corpus_data  # noqa: E402
 
 
+# Linux counts a parent's memory into the peak of what it starts, so a small process starts Octet.
+STARTER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+seconds = time.perf_counter() - start
+if done.returncode != 0:
+    raise SystemExit(done.stderr.decode())
+print(seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
 def timed(command):
-    """Seconds and peak MiB of a child process."""
-    start = time.perf_counter()
-    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise SystemExit(f"{command}: status {status}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    """Seconds and peak MiB of a process."""
+    done = subprocess.run([sys.executable, "-S", "-E", "-c", STARTER, *(str(c) for c in command)], capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{command}: {done.stderr}")
+    return tuple(float(number) for number in done.stdout.split())
+
+
+def sqnr(shared, name, path):
+    """dB of the worst output, float against int8, in ONNX Runtime."""
+    command = [sys.executable, shared / "judge" / "evaluate.py", name, path, "--json", "--no-speed"]
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])["sqnr_worst"]
+
+
+def check(text, holds):
+    print(f"{text}   {'holds' if holds else 'MISSED'}")
+    return holds
 
 
 def main():
@@ -36,7 +58,7 @@ def main():
     parser.add_argument("octet", type=pathlib.Path)
     parser.add_argument("--model", default="mobilenet_v1_075")
     parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     shared = corpus_data.shared_folder()
     if shared is None:
@@ -48,27 +70,40 @@ def main():
     data, _ = corpus.Model(args.model).load("calibration")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        array, out = folder / "calibration.npy", folder / "out.onnx"
+        array = folder / "calibration.npy"
         np.save(array, np.ascontiguousarray(data[:200]))
-        ours, pictures, peers, memory = [], [], [], {}
+        sources = {"npy": ["--data", array], "pictures": model.calibration}
+
+        def quantize(source, samples):
+            return timed([args.octet, "quantize", model.path, *sources[source], "--samples", samples, "-o",
+                          folder / f"{source}.onnx", "-q"])
+
+        runs = {source: [] for source in sources}
+        peers, memory = [], {}
         for _ in range(args.rounds):
-            seconds, memory[args.samples] = timed([args.octet, "quantize", model.path, "--data", array, "--samples",
-                                                   args.samples, "-o", out, "-q"])
-            ours.append(seconds)
-            pictures.append(timed([args.octet, "quantize", model.path, *model.calibration, "--samples", args.samples,
-                                   "-o", out, "-q"])[0])
+            for source in sources:
+                runs[source].append(quantize(source, args.samples))
             peer = subprocess.run([sys.executable, shared / "judge/peers/quantize_onnxruntime.py", args.model,
                                    folder / "peer.onnx", "--limit", str(args.samples)], capture_output=True, text=True,
                                   check=True)
             peers.append(json.loads(peer.stdout.strip().splitlines()[-1])["seconds"])
-        for samples in (20, 200):
-            memory[samples] = timed([args.octet, "quantize", model.path, "--data", array, "--samples", samples, "-o", out,
-                                     "-q"])[1]
-    print(f"octet quantize, .npy       {min(ours):6.2f} s  (whole process)")
-    print(f"octet quantize, pictures   {min(pictures):6.2f} s  {min(pictures) / min(ours):.2f} of the .npy")
-    print(f"ONNX Runtime min-max       {min(peers):6.2f} s  (library call); octet takes {min(ours) / min(peers):.2f} of it")
-    print("peak memory               " + ", ".join(f" {m:.0f} MiB at {s} samples" for s, m in sorted(memory.items())))
+        accuracy = {source: sqnr(shared, args.model, folder / f"{source}.onnx") for source in sources}
+        for source in sources:
+            memory[source] = {n: quantize(source, n)[1] for n in (20, 200)}
+            memory[source][args.samples] = max(peak for _, peak in runs[source])
+    ours, pictures = (min(seconds for seconds, _ in runs[source]) for source in ("npy", "pictures"))
+    peer = min(peers)
+    good = check(f"octet quantize, .npy       {ours:6.2f} s  (whole process) against {peer:.2f} s of ONNX Runtime's min-max "
+                 f"(library call): {ours / peer:.2f} of it", ours <= 0.5 * peer)
+    good &= check(f"octet quantize, pictures   {pictures:6.2f} s  {pictures / ours:.2f} of the .npy", pictures <= 1.5 * ours)
+    good &= check(f"worst output               {accuracy['npy']:6.2f} dB from .npy, {accuracy['pictures']:.2f} dB from pictures",
+                  abs(accuracy["npy"] - accuracy["pictures"]) <= 0.1)
+    for source, peaks in memory.items():
+        usual = peaks[args.samples]
+        good &= check(f"peak memory, {source:13s} " + ", ".join(f"{m:.0f} MiB at {n}" for n, m in sorted(peaks.items()))
+                      + " samples", max(peaks.values()) <= 300 and all(abs(m - usual) <= 0.05 * usual for m in peaks.values()))
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,12 +6,14 @@
 
 #include "backends/backends.h"
 #include "compiler/base/files.h"
+#include "compiler/base/log.h"
 #include "compiler/onnx/export.h"
 #include "compiler/onnx/import.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/unit.h"
 #include "tools/octet/progress.h"
+#include "tools/octet/sample_warnings.h"
 #include "tools/octet/version.h"
 
 namespace octet::tools {
@@ -21,15 +23,20 @@ Result<calibration::Statistics> gather(const std::string& model,
                                        const data::Dataset& dataset,
                                        calibration::CalibrateOptions options,
                                        const Invocation& invocation) {
-  Progress progress(invocation, "calibrating");
   options.threads = invocation.thread_count();
   OCTET_ASSIGN(options.max_memory, invocation.memory_limit());
-  options.progress = [&](size_t done, size_t all) { progress.update(done, all); };
-  auto statistics = calibration::calibrate(std::move(graph), dataset, options);
+  const WatchedDataset watched(dataset);
+  auto statistics = [&] {
+    Progress progress(invocation, "calibrating");
+    options.progress = [&](size_t done, size_t all) { progress.update(done, all); };
+    return calibration::calibrate(std::move(graph), watched, options);
+  }();
   // Errors of the data name their own file.
   if (!statistics.ok() && statistics.error().code() != ErrorCode::kBadData) {
     return statistics.error().in(model);
   }
+  const auto warning = statistics.ok() ? watched.warning() : std::nullopt;
+  if (warning) log_warning(*warning);
   return statistics;
 }
 

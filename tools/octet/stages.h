@@ -15,7 +15,8 @@
 
 namespace octet::tools {
 
-// Calibrates with progress; errors of the model begin with its path.
+// Calibrates with progress and a warning about useless samples; errors of the model begin with its
+// path.
 Result<calibration::Statistics> gather(const std::string& model,
                                        std::shared_ptr<const ir::Graph> graph,
                                        const data::Dataset& dataset,

@@ -1,4 +1,5 @@
-// normalize_gemm, eliminate_common_subexpressions, remove_dead_nodes, remove_initializer_inputs.
+// normalize_gemm, eliminate_common_subexpressions, remove_dead_nodes, remove_initializer_inputs,
+// share_equal_weights.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -118,6 +119,29 @@ TEST(RemoveInitializerInputs, LeavesInputsWithoutDefaults) {
     %y = Relu(%x)
     output %y)"));
   EXPECT_FALSE(check.report.changed);
+}
+
+TEST(ShareEqualWeights, KeepsWhatIsReadInAnotherWay) {
+  const auto changed = [](const std::string& constants, const std::string& lines) {
+    return check_pass("share_equal_weights", pass_graph(cat("input %x: float32[2,2]\n", constants,
+                                                            lines, "%y = Add(%a, %b)\noutput %y")))
+        .report.changed;
+  };
+  const std::string equal =
+      "const %v: float32[2,2] = [1.0, 2.0, 3.0, 4.0]\nconst %w: float32[2,2] = [1.0, 2.0, 3.0, "
+      "4.0]\n";
+  const std::string signs =
+      "const %v: float32[2,2] = [1.0, 2.0, 3.0, 0.0]\nconst %w: float32[2,2] = [1.0, 2.0, 3.0, "
+      "-0.0]\n";
+  const std::string shapes =
+      "const %v: float32[2,1] = [1.0, 2.0]\nconst %w: float32[2] = [1.0, 2.0]\n";
+  EXPECT_TRUE(changed(equal, "%a = MatMul(%x, %v)\n%b = MatMul(%x, %w)\n"));
+  EXPECT_FALSE(changed(signs, "%a = MatMul(%x, %v)\n%b = MatMul(%x, %w)\n"));
+  EXPECT_FALSE(changed(shapes, "%a = MatMul(%x, %v)\n%b = MatMul(%x, %w)\n"));
+  EXPECT_FALSE(changed(equal, "%a = MatMul(%x, %v)\n%b = Gemm(%x, %w)\n"));
+  EXPECT_FALSE(changed(equal, "%a = Gemm(%x, %v)\n%b = Gemm(%x, %w) {transB = 1}\n"));
+  EXPECT_FALSE(changed(equal, "%a = MatMul(%x, %v)\n%b = MatMul(%w, %x)\n"));
+  EXPECT_FALSE(changed(equal, "%a = MatMul(%x, %v)\n%c = MatMul(%x, %w)\n%b = Mul(%c, %w)\n"));
 }
 
 }  // namespace

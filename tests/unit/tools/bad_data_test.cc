@@ -1,8 +1,11 @@
 // Samples that cannot be used: exit 8 and what to mend, or 6 where there is no such file.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <sstream>
 
+#include "compiler/base/result.h"
 #include "tests/support/refusals.h"
 
 namespace octet {
@@ -36,7 +39,15 @@ class BadData : public test::Refusals {
 const std::vector<std::string> kPictures = {"--preprocess", "size=16x16,channels=gray"};
 
 TEST_F(BadData, MissingFile) {
-  refused_data(6, folder_.path("none.npy"), {"none.npy", "No such file"});
+  refused_data(6, folder_.path("none.npy"), {"none.npy", "No such file", "check the path"});
+  refused_data(6, folder_.path("none/x.npy"), {"there is no folder", "none"});
+}
+
+TEST_F(BadData, MissingFileNamesTheNearest) {
+  folder_.put("calibration.npy", "");
+  folder_.put("evaluation.npy", "");
+  refused_data(6, folder_.path("calibratoin.npy"),
+               {"the nearest name there is \"calibration.npy\""});
 }
 
 TEST_F(BadData, Nan) {
@@ -139,6 +150,43 @@ TEST_F(BadData, LabelsOfAnotherLength) {
   const std::string labels = folder_.put("labels.txt", "1\n2\n3\n");
   refused(8, {"compare", model(), model(), "--data", data(), "-q", "--labels", labels},
           {"labels.txt"});
+}
+
+// One warning per run, on its own line, and the work goes on.
+TEST_F(BadData, UselessSamplesAreWarnedOf) {
+  const auto warnings = [&](const std::vector<float>& values, size_t samples) {
+    const std::string shape = cat("(", samples, ", 1, 16, 16)");
+    auto arguments = quantize(model(), put(npy_bytes("<f4", shape, raw(values))));
+    arguments.erase(std::find(arguments.begin(), arguments.end(), "-q"));
+    const auto run = run_octet(arguments);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    std::string out;
+    std::istringstream lines(run.err);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("warning") != std::string::npos) out += line + "\n";
+    }
+    return out;
+  };
+  std::vector<float> values(3 * kPixels);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>((i * 37) % 101) / 100;
+  EXPECT_EQ(warnings(values, 3), "");
+  std::copy_n(values.begin(), kPixels, values.begin() + kPixels);
+  EXPECT_EQ(warnings(values, 3),
+            "octet: warning: of 3 calibration samples 1 repeat another: give samples as the model "
+            "will see them\n");
+  std::fill_n(values.begin(), kPixels, 0.5F);
+  EXPECT_EQ(warnings(values, 3),
+            "octet: warning: of 3 calibration samples 1 hold one number only: give samples as the "
+            "model will see them\n");
+  EXPECT_EQ(warnings(std::vector<float>(2 * kPixels), 2),
+            "octet: warning: of 2 calibration samples 2 hold nothing but zeros and 1 repeat "
+            "another: give samples as the model will see them\n");
+}
+
+TEST_F(BadData, RandomSamplesAreWarnedOf) {
+  const auto run = run_octet({"quantize", model(), "--data", "random:2", "-o", out()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, ::testing::HasSubstr("octet: warning: the calibration samples are random"));
 }
 
 }  // namespace

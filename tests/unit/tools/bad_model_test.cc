@@ -43,7 +43,7 @@ std::string patched(std::string bytes, const std::string& from, const std::strin
 }
 
 TEST_F(BadModel, MissingFile) {
-  refused_model(6, folder_.path("none.onnx"), {"none.onnx", "No such file"});
+  refused_model(6, folder_.path("none.onnx"), {"none.onnx", "No such file", "check the path"});
 }
 
 TEST_F(BadModel, EmptyFile) { refused_model(3, put(""), {"bad.onnx", "not an ONNX model"}); }
@@ -64,7 +64,8 @@ TEST_F(BadModel, NoPermission) {
   options.user = RunOptions::User::kNobodyIfRoot;
   const int code = run_octet({"--version"}, options).exit_code;
   if (code != 0) GTEST_SKIP() << "no other user may run the program here";
-  refused(6, quantize(path, "random:2"), {"bad.onnx", "Permission denied"}, options);
+  refused(6, quantize(path, "random:2"),
+          {"bad.onnx", "Permission denied; give this user the right to read it"}, options);
 }
 
 TEST_F(BadModel, CutAtTwoHundredPlaces) {

@@ -95,7 +95,8 @@ TEST_F(Output, FolderWithoutPermission) {
     GTEST_SKIP() << "no other user may run the program here";
   }
   std::filesystem::permissions(folder_.path("out"), std::filesystem::perms(0555));
-  refused(6, quick(), {"out/result", "Permission denied"}, options);
+  refused(6, quick(), {"out/result", "Permission denied; give this user the right to write there"},
+          options);
 }
 
 TEST_F(Output, StandardOutputThatIsFull) {

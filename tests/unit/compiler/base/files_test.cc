@@ -70,7 +70,9 @@ TEST_F(Files, ReadsBackWhatWasWritten) {
 }
 
 TEST_F(Files, ReadRefusesMissingFoldersPipesAndDevices) {
-  expect_error(read_file(path("missing")), ErrorCode::kIo, "No such file");
+  expect_error(read_file(path("missing")), ErrorCode::kIo,
+               "No such file or directory; check the path: the folder");
+  expect_error(read_file(path("no/such")), ErrorCode::kIo, "check the path: there is no folder");
   expect_error(read_file(folder_), ErrorCode::kIo, "is a folder");
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
   expect_error(read_file(path("pipe")), ErrorCode::kIo, "is a pipe");
@@ -118,7 +120,7 @@ TEST_F(Files, WriteGivesNewFilesTheModeOfTheUmask) {
 TEST_F(Files, WriteRefusesFoldersDevicesDanglingLinksAndMissingFolders) {
   expect_error(write_file_atomic(folder_, "x"), ErrorCode::kIo, "is a folder");
   expect_error(write_file_atomic("/dev/null", "x"), ErrorCode::kIo, "not a regular file");
-  expect_error(write_file_atomic(path("no/such"), "x"), ErrorCode::kIo, "No such file");
+  expect_error(write_file_atomic(path("no/such"), "x"), ErrorCode::kIo, "make the folder first");
   expect_error(write_file_atomic(path("new/"), "x"), ErrorCode::kIo, "does not name a file");
   expect_error(write_file_atomic(path(std::string("a\0b", 3)), "x"), ErrorCode::kIo, "Invalid");
   ASSERT_EQ(symlink("nothing", path("dangling").c_str()), 0);

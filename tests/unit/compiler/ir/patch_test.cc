@@ -402,6 +402,25 @@ TEST_F(PatchTest, BodiesReadTheReplacement) {
   EXPECT_EQ(producer("a").op_type, "New");
 }
 
+// Ranks run out between neighbours and are made anew.
+TEST_F(PatchTest, NodesGoInFrontOfTheSameNodeAnyNumberOfTimes) {
+  load(kChain);
+  const ValueId x = value("x");
+  ValueId last = x;
+  for (int i = 0; i < 4000; ++i) {
+    const ValueId made = must(graph_.add_value(cat("v", i), graph_.value(x).type));
+    const NodeId anchor = last == x ? node("relu") : graph_.value(last).producer;
+    const NodeId id = graph_.add_node(
+        {.domain = {}, .op_type = "New", .name = {}, .inputs = {x}, .outputs = {made}}, anchor);
+    ASSERT_TRUE(graph_.comes_before(id, anchor)) << i;
+    last = i < 2000 ? made : x;
+  }
+  EXPECT_TRUE(std::is_sorted(graph_.order().begin(), graph_.order().end(),
+                             [&](NodeId a, NodeId b) { return graph_.comes_before(a, b); }));
+  EXPECT_EQ(graph_.order().back(), node("relu"));
+  EXPECT_TRUE(graph_.is_sorted());
+}
+
 // Random replacements of one node by an unknown one, again and again.
 TEST_F(PatchTest, RandomPatchesKeepTheRules) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
