@@ -87,9 +87,9 @@ Result<Tensors> evaluate_nms(const EvaluateContext& context) {
   const BoxFormat format = ir::int_attribute(context.node, "center_point_box", 0) != 0
                                ? BoxFormat::kCenter
                                : BoxFormat::kCorners;
-  // The candidates of one class, and the picks of all.
-  OCTET_ASSIGN(auto room, Scratch<int64_t>::make(context, count));
+  // Room for the candidates of one class, and for the picks of all.
   ChargedBytes charged(context.budget);
+  OCTET_TRY(charged.charge(count * static_cast<int64_t>(sizeof(int64_t))));
   std::vector<int64_t> picked;  // batch, class, box
   for (int64_t b = 0; b < batch && limits.boxes_per_class > 0 && count > 0; ++b) {
     for (int64_t c = 0; c < classes; ++c) {
