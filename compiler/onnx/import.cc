@@ -14,8 +14,8 @@
 #include "compiler/onnx/nodes.h"
 #include "compiler/onnx/preserved.h"
 #include "compiler/onnx/scopes.h"
-#include "compiler/onnx/wire_check.h"
 #include "compiler/onnx/upgrade.h"
+#include "compiler/onnx/wire_check.h"
 #include "compiler/ops/schema.h"
 
 namespace octet::onnx {

@@ -61,8 +61,8 @@ std::optional<std::vector<int64_t>> missing_axes(const ::onnx::NodeProto& node,
                                                  const Ranks& ranks) {
   std::vector<int64_t> axes;
   const bool slopes = node.op_type() == "PRelu";  // one slope per channel, or one for all
-  if (!slopes && !(broadcasts(node) && integer(node, "broadcast").value_or(0) != 0 &&
-                   integer(node, "axis"))) {
+  if (!slopes &&
+      !(broadcasts(node) && integer(node, "broadcast").value_or(0) != 0 && integer(node, "axis"))) {
     return axes;
   }
   if (node.input_size() != 2) return std::nullopt;

@@ -103,9 +103,8 @@ Result<Scratch<double>> joined(const EvaluateContext& context, const Sizes& size
                                const Heads& heads, size_t past_operand) {
   OCTET_ASSIGN(auto now, doubles_of(context, operand));
   OCTET_ASSIGN(auto past, optional_doubles_of(context, past_operand));
-  OCTET_ASSIGN(const int64_t count,
-               element_product(std::vector<int64_t>{sizes.batch, heads.heads, sizes.total,
-                                                    heads.size}));
+  OCTET_ASSIGN(const int64_t count, element_product(std::vector<int64_t>{sizes.batch, heads.heads,
+                                                                         sizes.total, heads.size}));
   OCTET_ASSIGN(auto out, Scratch<double>::make(context, count));
   double* to = out.span().data();
   for (int64_t b = 0; b < sizes.batch; ++b) {
@@ -178,10 +177,14 @@ class Bias {
   bool causal_ = false;
 };
 
-// In place. A row of minus infinities has no softmax: its weights are NaN, as the text's function
-// body gives.
+// In place. Where everything is masked out nothing takes part, and all weights are 0: the text
+// leaves it open (its function body divides 0 by 0), ONNX Runtime and PyTorch have it so.
 void softmax(std::span<double> row) {
   const double top = row.empty() ? 0 : *std::max_element(row.begin(), row.end());
+  if (top == kMinusInfinity) {
+    std::fill(row.begin(), row.end(), 0.0);
+    return;
+  }
   double sum = 0;
   for (double& x : row) {
     x = std::exp(x - top);
@@ -259,8 +262,8 @@ Result<Tensors> evaluate_attention(const EvaluateContext& context) {
   OCTET_ASSIGN(auto kept, Scratch<double>::make(context, keep ? score_count : 0));
   OCTET_ASSIGN(auto row, Scratch<double>::make(context, sizes.total));
   const Heads out = {sizes.q.heads, sizes.q.length, sizes.v.size, sizes.q.packed};
-  OCTET_ASSIGN(const int64_t out_count, element_product(std::vector<int64_t>{
-                                            sizes.batch, out.heads, out.length, out.size}));
+  OCTET_ASSIGN(const int64_t out_count,
+               element_product(std::vector<int64_t>{sizes.batch, out.heads, out.length, out.size}));
   OCTET_ASSIGN(auto y, Scratch<double>::make(context, out_count));
   const int64_t group = sizes.q.heads / sizes.k.heads;
   for (int64_t b = 0; b < sizes.batch; ++b) {
@@ -269,11 +272,11 @@ Result<Tensors> evaluate_attention(const EvaluateContext& context) {
       const double* v = values.span().data() + cached * sizes.v.size;
       for (int64_t i = 0; i < sizes.q.length; ++i) {
         const int64_t at = ((b * sizes.q.heads + h) * sizes.q.length + i) * sizes.total;
-        attention.scores(q.span().data() + sizes.q.row(b, h, i),
-                         keys.span().data() + cached * sizes.k.size, b, h, i, row.span(),
-                         keep ? kept.span().subspan(static_cast<size_t>(at),
-                                                    static_cast<size_t>(sizes.total))
-                              : std::span<double>());
+        attention.scores(
+            q.span().data() + sizes.q.row(b, h, i), keys.span().data() + cached * sizes.k.size, b,
+            h, i, row.span(),
+            keep ? kept.span().subspan(static_cast<size_t>(at), static_cast<size_t>(sizes.total))
+                 : std::span<double>());
         double* to = y.span().data() + out.row(b, h, i);
         for (int64_t j = 0; j < sizes.total; ++j) {
           const double weight = row[static_cast<size_t>(j)];
@@ -289,16 +292,16 @@ Result<Tensors> evaluate_attention(const EvaluateContext& context) {
   if (out.packed) y_shape = {sizes.batch, out.length, out.heads * out.size};
   OCTET_ASSIGN(outputs[0], tensor_of_doubles(context, dtype, std::move(y_shape), y.span()));
   if (context.node.output(1).valid()) {
-    OCTET_ASSIGN(outputs[1],
-                 tensor_of_doubles(context, dtype,
-                                   {sizes.batch, sizes.k.heads, sizes.total, sizes.k.size},
-                                   keys.span()));
+    OCTET_ASSIGN(
+        outputs[1],
+        tensor_of_doubles(context, dtype, {sizes.batch, sizes.k.heads, sizes.total, sizes.k.size},
+                          keys.span()));
   }
   if (context.node.output(2).valid()) {
-    OCTET_ASSIGN(outputs[2],
-                 tensor_of_doubles(context, context.input(kValue).dtype(),
-                                   {sizes.batch, sizes.v.heads, sizes.total, sizes.v.size},
-                                   values.span()));
+    OCTET_ASSIGN(
+        outputs[2],
+        tensor_of_doubles(context, context.input(kValue).dtype(),
+                          {sizes.batch, sizes.v.heads, sizes.total, sizes.v.size}, values.span()));
   }
   if (keep) {
     OCTET_ASSIGN(outputs[3], tensor_of_doubles(context, dtype, scores_shape, kept.span()));

@@ -2,8 +2,8 @@
 // onnx/docs/Operators.md, BitCast.
 #include <cstring>
 
-#include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/evaluate_helpers.h"
+#include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/strided.h"
 
 namespace octet::ops {
@@ -36,8 +36,8 @@ Result<Tensors> evaluate_bit_cast(const EvaluateContext& context) {
   if (dtype == DType::kBool) {
     // A bool is 0 or 1 everywhere else.
     for (int64_t i = 0; i < x.element_count(); ++i) {
-      writable_bytes(y)[i] = x.bytes()[static_cast<size_t>(i)] == std::byte{0} ? std::byte{0}
-                                                                               : std::byte{1};
+      writable_bytes(y)[i] =
+          x.bytes()[static_cast<size_t>(i)] == std::byte{0} ? std::byte{0} : std::byte{1};
     }
     return one_tensor(std::move(y));
   }

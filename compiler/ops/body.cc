@@ -8,10 +8,31 @@
 namespace octet::ops {
 namespace {
 
+// Inference runs a body a few times, so that time grows with the power of how deep bodies stand in
+// bodies. Nothing is told of deeper ones.
+constexpr int kMaxInferredDepth = 4;
+
+bool is_too_deep(const ir::Graph& graph) {
+  std::vector<const ir::Graph*> level = {&graph};
+  for (int depth = 0; depth < kMaxInferredDepth; ++depth) {
+    std::vector<const ir::Graph*> below;
+    for (const ir::Graph* outer : level) {
+      for (ir::NodeId id : outer->order()) {
+        // Alive as long as the node that holds them.
+        for (const ir::GraphPtr& body : ir::bodies(outer->node(id))) below.push_back(body.get());
+      }
+    }
+    if (below.empty()) return false;
+    level = std::move(below);
+  }
+  return true;
+}
+
 // Values by id, with what is known of inputs and captures.
 Facts infer_nodes(const ir::Graph& graph, std::span<const ir::TensorType> inputs,
                   const std::vector<const ir::Value*>& captures) {
   Facts unknown(graph.outputs().size());
+  if (is_too_deep(graph)) return unknown;
   std::vector<ir::Value> values;
   values.reserve(graph.value_count());
   for (size_t i = 0; i < graph.value_count(); ++i) {
@@ -175,9 +196,10 @@ class Run {
     OCTET_ASSIGN(const auto inputs, operands(node.inputs));
     OCTET_ASSIGN(const auto captured, operands(node.implicit_inputs));
     std::optional<MemoryBudget> left;
-    if (context_.budget != nullptr) left.emplace(context_.budget->limit() - context_.budget->used());
-    const EvaluateContext inner{node,     graph_.model.opset(), inputs, left ? &*left : nullptr,
-                                captured, runs_};
+    if (context_.budget != nullptr)
+      left.emplace(context_.budget->limit() - context_.budget->used());
+    const EvaluateContext inner{
+        node, graph_.model.opset(), inputs, left ? &*left : nullptr, captured, runs_};
     OCTET_ASSIGN(Tensors outputs, evaluate_node(inner));
     if (outputs.size() < node.outputs.size()) {
       return internal_error(node.outputs.size(), " outputs asked for, ", outputs.size(), " made");

@@ -15,7 +15,7 @@ namespace octet::ops {
 
 // How often the bodies below one node of the main graph may run, all together: what ends a Loop
 // without end.
-inline constexpr int64_t kMaxBodyRuns = int64_t{1} << 17;
+inline constexpr int64_t kMaxBodyRuns = int64_t{1} << 18;
 
 // The graph attribute and where its captures start among node.implicit_inputs.
 struct BodyGraph {

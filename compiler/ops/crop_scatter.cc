@@ -128,10 +128,10 @@ Result<Tensors> tensor_scatter(const EvaluateContext& context) {
       const int64_t row = b * sizes.middle + m;
       for (int64_t i = 0; i < sizes.count; ++i) {
         const int64_t slot = (start + i) % sizes.slots;
-        std::memcpy(writable_bytes(y) + static_cast<size_t>(row * sizes.slots + slot) * run,
-                    context.input(1).bytes().data() +
-                        static_cast<size_t>(row * sizes.count + i) * run,
-                    run);
+        std::memcpy(
+            writable_bytes(y) + static_cast<size_t>(row * sizes.slots + slot) * run,
+            context.input(1).bytes().data() + static_cast<size_t>(row * sizes.count + i) * run,
+            run);
       }
     }
   }

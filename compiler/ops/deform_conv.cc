@@ -1,5 +1,6 @@
-// DeformConv (ai.onnx 19, 22): a convolution whose taps are moved by offsets and weighted by a mask.
-// In two spatial axes, like every implementation that is known. onnx/docs/Operators.md, DeformConv.
+// DeformConv (ai.onnx 19, 22): a convolution whose taps are moved by offsets and weighted by a
+// mask. In two spatial axes, like every implementation that is known. onnx/docs/Operators.md,
+// DeformConv.
 #include <algorithm>
 #include <cmath>
 
@@ -43,8 +44,8 @@ struct DeformAttributes {
     OCTET_TRY(require_shape(context, kOffset,
                             std::vector<int64_t>{out.conv.batch, 2 * rows, height, width}));
     if (context.has_input(kMask)) {
-      OCTET_TRY(require_shape(context, kMask,
-                              std::vector<int64_t>{out.conv.batch, rows, height, width}));
+      OCTET_TRY(
+          require_shape(context, kMask, std::vector<int64_t>{out.conv.batch, rows, height, width}));
     }
     if (context.has_input(kBias)) {
       OCTET_TRY(require_shape(context, kBias, std::vector<int64_t>{out.conv.out_channels}));
@@ -140,8 +141,7 @@ Result<Tensors> evaluate_deform_conv(const EvaluateContext& context) {
 
 // Spatial extents are those of the offsets.
 Result<Facts> infer_deform_conv(const InferContext& context) {
-  OCTET_ASSIGN(const DType dtype,
-               common_dtype(context, {kX, kWeight, kOffset, kBias, kMask}));
+  OCTET_ASSIGN(const DType dtype, common_dtype(context, {kX, kWeight, kOffset, kBias, kMask}));
   const ir::Shape& x = context.shape(kX);
   const ir::Shape& w = context.shape(kWeight);
   const ir::Shape& offset = context.shape(kOffset);

@@ -93,8 +93,7 @@ Status require_rank(const EvaluateContext& context, size_t operand, size_t rank)
 Result<int64_t> element_product(std::span<const int64_t> extents) {
   const auto product = checked_product(extents);
   if (!product) {
-    return resource_limit("the shape ",
-                          ir::Shape::of({extents.begin(), extents.end()}).to_string(),
+    return resource_limit("the shape ", ir::Shape::of({extents.begin(), extents.end()}).to_string(),
                           " has too many elements");
   }
   return *product;

@@ -1,5 +1,5 @@
-// LinearAttention (ai.onnx 27): attention as a recurrence over a state of fixed size, with decay and
-// delta rule. onnx/docs/Operators.md, LinearAttention.
+// LinearAttention (ai.onnx 27): attention as a recurrence over a state of fixed size, with decay
+// and delta rule. onnx/docs/Operators.md, LinearAttention.
 #include <algorithm>
 #include <cmath>
 
@@ -76,8 +76,7 @@ Result<LinearSizes> linear_sizes(const EvaluateContext& context) {
   if (q[2] % out.heads.q != 0 || v[2] % out.heads.kv != 0 || !key_columns) {
     return malformed("columns of query and value are no multiple of the heads");
   }
-  OCTET_TRY(require_shape(context, kKey,
-                          std::vector<int64_t>{out.batch, out.steps, *key_columns}));
+  OCTET_TRY(require_shape(context, kKey, std::vector<int64_t>{out.batch, out.steps, *key_columns}));
   OCTET_TRY(require_shape(context, kValue, std::vector<int64_t>{out.batch, out.steps, v[2]}));
   if (context.has_input(kPastState)) {
     OCTET_TRY(require_shape(context, kPastState,
@@ -163,9 +162,9 @@ Result<Tensors> evaluate_linear_attention(const EvaluateContext& context) {
         const double* value = v.span().data() + (token * sizes.heads.kv + h) * sizes.value;
         if (sizes.rule.gated) {
           const bool per_head = sizes.decay_columns == sizes.heads.kv;
-          s.decay(decay.span().data() + token * sizes.decay_columns +
-                      (per_head ? h : h * sizes.key),
-                  per_head ? 0 : 1);
+          s.decay(
+              decay.span().data() + token * sizes.decay_columns + (per_head ? h : h * sizes.key),
+              per_head ? 0 : 1);
         }
         if (sizes.rule.delta) {
           s.read(key, row.span());

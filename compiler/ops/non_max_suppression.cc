@@ -1,5 +1,6 @@
-// NonMaxSuppression (ai.onnx 10, 11): boxes in the order of their scores, without those that overlap
-// one chosen before. In float32, as the text's types are. onnx/docs/Operators.md, NonMaxSuppression.
+// NonMaxSuppression (ai.onnx 10, 11): boxes in the order of their scores, without those that
+// overlap one chosen before. In float32, as the text's types are. onnx/docs/Operators.md,
+// NonMaxSuppression.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -109,8 +110,8 @@ Result<Tensors> evaluate_nms(const EvaluateContext& context) {
       }
     }
   }
-  OCTET_ASSIGN(Tensor out, context.allocate(DType::kInt64,
-                                            {static_cast<int64_t>(picked.size() / 3), 3}));
+  OCTET_ASSIGN(Tensor out,
+               context.allocate(DType::kInt64, {static_cast<int64_t>(picked.size() / 3), 3}));
   std::copy(picked.begin(), picked.end(), out.mutable_data<int64_t>().begin());
   return one_tensor(std::move(out));
 }

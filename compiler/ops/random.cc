@@ -1,7 +1,7 @@
-// RandomUniform, RandomNormal, their Like forms, Bernoulli and Multinomial (ai.onnx 7, 15, 22), when
-// the node has a seed. The text leaves the generator open; here element i of a node depends on its
-// seed and on i alone, so that results are the same everywhere. onnx/docs/Operators.md, by these
-// names.
+// RandomUniform, RandomNormal, their Like forms, Bernoulli and Multinomial (ai.onnx 7, 15, 22),
+// when the node has a seed. The text leaves the generator open; here element i of a node depends on
+// its seed and on i alone, so that results are the same everywhere. onnx/docs/Operators.md, by
+// these names.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -18,8 +18,9 @@ class Random {
  public:
   static Result<Random> from(const ir::Node& node) {
     if (!ir::has_attribute(node, "seed")) {
-      return unsupported("random numbers without the attribute seed differ from run to run; give "
-                         "the node a seed");
+      return unsupported(
+          "random numbers without the attribute seed differ from run to run; give "
+          "the node a seed");
     }
     return Random(std::bit_cast<uint32_t>(ir::float_attribute(node, "seed", 0.0F)));
   }
@@ -84,8 +85,8 @@ Result<Tensors> evaluate_distribution(const EvaluateContext& context) {
   OCTET_ASSIGN(const Distribution distribution, Distribution::from(node));
   const std::vector<int64_t> shape =
       is_like(node) ? context.input(0).shape() : ir::ints_attribute(node, "shape");
-  OCTET_ASSIGN(const DType dtype, dtype_attribute(node, is_like(node) ? context.input(0).dtype()
-                                                                      : DType::kFloat32));
+  OCTET_ASSIGN(const DType dtype,
+               dtype_attribute(node, is_like(node) ? context.input(0).dtype() : DType::kFloat32));
   OCTET_ASSIGN(const int64_t count, element_product(shape));
   OCTET_ASSIGN(auto y, Scratch<double>::make(context, count));
   for (int64_t i = 0; i < count; ++i) {
@@ -160,8 +161,8 @@ Result<Tensors> evaluate_multinomial(const EvaluateContext& context) {
   OCTET_ASSIGN(auto weights, doubles_of(context, 0));
   OCTET_ASSIGN(Tensor out, context.allocate(dtype, {batch, samples}));
   for (int64_t b = 0; b < batch; ++b) {
-    const auto row = weights.span().subspan(static_cast<size_t>(b * classes),
-                                            static_cast<size_t>(classes));
+    const auto row =
+        weights.span().subspan(static_cast<size_t>(b * classes), static_cast<size_t>(classes));
     const double top = *std::max_element(row.begin(), row.end());
     double total = 0;
     for (double& x : row) {

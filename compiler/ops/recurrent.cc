@@ -1,12 +1,13 @@
 // RNN, GRU and LSTM (ai.onnx 7, 14, 22): one layer, forward, reverse or both, in either layout.
 // Sums in double. onnx/docs/Operators.md, by these names.
+#include "compiler/ops/recurrent.h"
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
 #include "compiler/ops/doubles.h"
 #include "compiler/ops/infer_helpers.h"
-#include "compiler/ops/recurrent.h"
 
 namespace octet::ops {
 namespace {
@@ -191,12 +192,12 @@ class Cell {
   void lstm(double* h, double* c) const {
     for (int64_t u = 0; u < sizes_.hidden; ++u) {
       const double input = activate(0, sum(0, u) + peephole(0, u, c[u]));
-      const double forget = attributes_.input_forget
-                                ? 1 - input
-                                : activate(0, sum(2, u) + peephole(2, u, c[u]));
+      const double forget =
+          attributes_.input_forget ? 1 - input : activate(0, sum(2, u) + peephole(2, u, c[u]));
       c[u] = forget * c[u] + input * activate(1, sum(3, u));
       const double output = activate(0, sum(1, u) + peephole(1, u, c[u]));
-      h[u] = output * activate(2, c[u]);
+      // The cell itself is not clipped on its way to h; ONNX Runtime has it so too.
+      h[u] = output * activations_[2].apply(c[u]);
     }
   }
 
@@ -216,9 +217,9 @@ struct Numbers {
   static Result<Numbers> make(const EvaluateContext& context, const Sizes& sizes) {
     OCTET_ASSIGN(const int64_t y_count, element_product(sizes.y_shape()));
     OCTET_ASSIGN(const int64_t state_count, element_product(sizes.state_shape()));
-    OCTET_ASSIGN(const int64_t scratch_count,
-                 element_product(
-                     std::vector<int64_t>{Cell::scratch_per_unit(sizes.gates), sizes.hidden}));
+    OCTET_ASSIGN(
+        const int64_t scratch_count,
+        element_product(std::vector<int64_t>{Cell::scratch_per_unit(sizes.gates), sizes.hidden}));
     OCTET_ASSIGN(auto x, doubles_of(context, kX));
     OCTET_ASSIGN(auto w, doubles_of(context, kW));
     OCTET_ASSIGN(auto r, doubles_of(context, kR));
@@ -228,8 +229,9 @@ struct Numbers {
     OCTET_ASSIGN(auto scratch, Scratch<double>::make(context, scratch_count));
     OCTET_ASSIGN(auto h, state(context, kInitialH, state_count));
     OCTET_ASSIGN(auto c, state(context, kInitialC, sizes.gates == 4 ? state_count : 0));
-    return Numbers{std::move(x), std::move(w), std::move(r), std::move(b), std::move(peepholes),
-                   std::move(y), std::move(h), std::move(c), std::move(scratch)};
+    return Numbers{std::move(x), std::move(w),         std::move(r),
+                   std::move(b), std::move(peepholes), std::move(y),
+                   std::move(h), std::move(c),         std::move(scratch)};
   }
 
   // Zeros unless the operand is there.
@@ -255,14 +257,16 @@ struct Numbers {
 void run_direction(const Sizes& sizes, const RecurrentAttributes& attributes,
                    const std::vector<int64_t>& lengths, int64_t d, Numbers& numbers) {
   const size_t functions = attributes.activations.size() / static_cast<size_t>(sizes.directions);
-  Cell cell(sizes, attributes, numbers.of(sizes, d),
-            std::span(attributes.activations).subspan(static_cast<size_t>(d) * functions, functions),
-            numbers.scratch.span());
+  Cell cell(
+      sizes, attributes, numbers.of(sizes, d),
+      std::span(attributes.activations).subspan(static_cast<size_t>(d) * functions, functions),
+      numbers.scratch.span());
   const bool reverse = attributes.first_reverse || d == 1;
   for (int64_t b = 0; b < sizes.batch; ++b) {
     const int64_t length = lengths[static_cast<size_t>(b)];
     double* h = numbers.h.span().data() + sizes.state_row(d, b);
-    double* c = numbers.c.span().empty() ? nullptr : numbers.c.span().data() + sizes.state_row(d, b);
+    double* c =
+        numbers.c.span().empty() ? nullptr : numbers.c.span().data() + sizes.state_row(d, b);
     for (int64_t i = 0; i < length; ++i) {
       const int64_t t = reverse ? length - 1 - i : i;
       cell.step(numbers.x.span().data() + sizes.x_row(t, b), h, c);

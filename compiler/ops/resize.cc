@@ -192,8 +192,7 @@ Taps taps_at(const ResizeAttributes& attributes, const ResizeAxis& axis, int64_t
   const bool stretched = attributes.antialias == ResizeAttributes::Antialias::kOn;
   // No scale in use is smaller than one element for the whole axis.
   const double least = 1.0 / static_cast<double>(axis.input);
-  const double scale =
-      stretched ? std::clamp(static_cast<double>(axis.scale), least, 1.0) : 1.0;
+  const double scale = stretched ? std::clamp(static_cast<double>(axis.scale), least, 1.0) : 1.0;
   const double support = attributes.mode == ResizeMode::kLinear ? 1 : 2;
   const auto reach = static_cast<int64_t>(std::ceil(support / scale));
   Taps out;

@@ -69,8 +69,8 @@ Sample sample_at(double y, double x, int64_t height, int64_t width) {
 
 // One region in the coordinates of the map.
 struct Region {
-  double y = 0, x = 0;            // start
-  double bin_h = 0, bin_w = 0;    // of one output element
+  double y = 0, x = 0;             // start
+  double bin_h = 0, bin_w = 0;     // of one output element
   int64_t grid_h = 0, grid_w = 0;  // samples per bin
 };
 
@@ -90,11 +90,12 @@ struct AlignAttributes {
     out.sampling = ir::int_attribute(node, "sampling_ratio", 0);
     if (out.sampling < 0) return malformed("attribute sampling_ratio is ", out.sampling);
     out.scale = ir::float_attribute(node, "spatial_scale", 1.0F);
-    const std::string shift = ir::string_attribute(
-        node, "coordinate_transformation_mode", opset < 16 ? "output_half_pixel" : "half_pixel");
+    const std::string shift = ir::string_attribute(node, "coordinate_transformation_mode",
+                                                   opset < 16 ? "output_half_pixel" : "half_pixel");
     if (shift != "half_pixel" && shift != "output_half_pixel") {
-      return malformed("attribute coordinate_transformation_mode: not one of half_pixel, "
-                       "output_half_pixel");
+      return malformed(
+          "attribute coordinate_transformation_mode: not one of half_pixel, "
+          "output_half_pixel");
     }
     out.half_pixel = shift == "half_pixel";
     return out;
@@ -132,12 +133,12 @@ double pooled(const AlignAttributes& attributes, const Region& region, const dou
   double best = -std::numeric_limits<double>::infinity();
   for (int64_t iy = 0; iy < region.grid_h; ++iy) {
     for (int64_t ix = 0; ix < region.grid_w; ++ix) {
-      const double y = region.y + static_cast<double>(ph) * region.bin_h +
-                       (static_cast<double>(iy) + 0.5) * region.bin_h /
-                           static_cast<double>(region.grid_h);
-      const double x = region.x + static_cast<double>(pw) * region.bin_w +
-                       (static_cast<double>(ix) + 0.5) * region.bin_w /
-                           static_cast<double>(region.grid_w);
+      const double y =
+          region.y + static_cast<double>(ph) * region.bin_h +
+          (static_cast<double>(iy) + 0.5) * region.bin_h / static_cast<double>(region.grid_h);
+      const double x =
+          region.x + static_cast<double>(pw) * region.bin_w +
+          (static_cast<double>(ix) + 0.5) * region.bin_w / static_cast<double>(region.grid_w);
       const Sample sample = sample_at(y, x, height, width);
       for (size_t k = 0; k < 4; ++k) {
         const double value = sample.weight[k] * plane[sample.at[k]];
@@ -191,8 +192,8 @@ Facts pooled_facts(const InferContext& context, const PooledSize& size) {
   const ir::Shape& x = context.shape(0);
   const ir::Shape& rois = context.shape(1);
   return one_fact(context.type(0).storage,
-                  ir::Shape({rois.has_rank() ? rois[0] : ir::Dim(),
-                             x.has_rank() ? x[1] : ir::Dim(), size.height, size.width}));
+                  ir::Shape({rois.has_rank() ? rois[0] : ir::Dim(), x.has_rank() ? x[1] : ir::Dim(),
+                             size.height, size.width}));
 }
 
 Result<Facts> infer_roi_align(const InferContext& context) {

@@ -14,8 +14,8 @@ struct RotarySizes {
   int64_t batch = 0;
   int64_t heads = 0;
   int64_t length = 0;
-  int64_t size = 0;    // of a head
-  int64_t half = 0;    // of the part that is turned
+  int64_t size = 0;     // of a head
+  int64_t half = 0;     // of the part that is turned
   bool packed = false;  // [batch, length, heads * size]
 
   int64_t row(int64_t b, int64_t h, int64_t s) const {

@@ -102,8 +102,8 @@ struct MelSizes {
     const double step = (mel(upper) - mel(lower)) / static_cast<double>(bands + 2);
     const double at = static_cast<double>(i) * step + mel(lower);
     const double hertz = 700 * (std::pow(10, at / 2595) - 1);
-    const double bin = std::floor(static_cast<double>(dft_length + 1) * hertz /
-                                  static_cast<double>(sample_rate));
+    const double bin =
+        std::floor(static_cast<double>(dft_length + 1) * hertz / static_cast<double>(sample_rate));
     if (!(bin >= 0 && bin < static_cast<double>(bins()))) {
       return malformed("a band ends at ", hertz, " Hz, beyond the spectrum");
     }
@@ -156,9 +156,7 @@ OpSchema window(std::string_view name, EvaluateFunction evaluate) {
 
 }  // namespace
 
-OpSchema BlackmanWindow_schema() {
-  return window("BlackmanWindow", evaluate_window<kBlackman>);
-}
+OpSchema BlackmanWindow_schema() { return window("BlackmanWindow", evaluate_window<kBlackman>); }
 OpSchema HammingWindow_schema() { return window("HammingWindow", evaluate_window<kHamming>); }
 OpSchema HannWindow_schema() { return window("HannWindow", evaluate_window<kHann>); }
 OpSchema MelWeightMatrix_schema() {

@@ -43,8 +43,7 @@ struct VectorizerAttributes {
     out.weights = ir::floats_attribute(node, "weights");
     const bool lengths = out.min_gram >= 1 && out.max_gram >= out.min_gram &&
                          out.max_gram <= kMaxGram && out.max_skip >= 0;
-    if (!lengths || static_cast<int64_t>(out.starts.size()) < out.max_gram ||
-        out.columns.empty()) {
+    if (!lengths || static_cast<int64_t>(out.starts.size()) < out.max_gram || out.columns.empty()) {
       return malformed("n-grams of ", out.min_gram, " to ", out.max_gram, " with ", out.max_skip,
                        " skips, ", out.starts.size(), " starts and ", out.columns.size(),
                        " columns");
@@ -103,7 +102,8 @@ void count_row(const VectorizerAttributes& attributes, const Pool<Token>& pool,
     for (int64_t step = 1; step <= skips + 1; ++step) {
       for (int64_t at = 0; at + step * (length - 1) < size; ++at) {
         std::vector<Token> gram;
-        for (int64_t i = 0; i < length; ++i) gram.push_back(row[static_cast<size_t>(at + i * step)]);
+        for (int64_t i = 0; i < length; ++i)
+          gram.push_back(row[static_cast<size_t>(at + i * step)]);
         const auto found = pool.find(gram);
         if (found != pool.end()) ++counts[found->second];
       }
@@ -122,8 +122,8 @@ Result<Tensors> vectorize(const EvaluateContext& context, const VectorizerAttrib
   std::vector<int64_t> shape = {attributes.width};
   if (x.rank() == 2) shape.insert(shape.begin(), rows);
   OCTET_ASSIGN(Tensor out, context.allocate(DType::kFloat32, shape));
-  OCTET_ASSIGN(auto counts, Scratch<int64_t>::make(
-                                context, static_cast<int64_t>(attributes.columns.size())));
+  OCTET_ASSIGN(auto counts,
+               Scratch<int64_t>::make(context, static_cast<int64_t>(attributes.columns.size())));
   const std::span<float> y = out.mutable_data<float>();
   for (int64_t r = 0; r < rows; ++r) {
     std::fill(counts.span().begin(), counts.span().end(), 0);

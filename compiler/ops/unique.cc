@@ -124,8 +124,7 @@ Groups group(const Tensor& tensor, const Slices& slices, bool sorted) {
 }
 
 Result<Tensor> vector_of(const EvaluateContext& context, const std::vector<int64_t>& values) {
-  OCTET_ASSIGN(Tensor out,
-               context.allocate(DType::kInt64, {static_cast<int64_t>(values.size())}));
+  OCTET_ASSIGN(Tensor out, context.allocate(DType::kInt64, {static_cast<int64_t>(values.size())}));
   std::copy(values.begin(), values.end(), out.mutable_data<int64_t>().begin());
   return out;
 }

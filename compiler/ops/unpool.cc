@@ -133,8 +133,8 @@ int64_t image_offset(const Columns& columns, int64_t tap, int64_t block) {
   int64_t stride = 1;
   for (size_t a = columns.axes.size(); a-- > 0;) {
     const WindowAxis& axis = columns.axes[a];
-    const int64_t at = block % axis.output * axis.stride - axis.pad_begin +
-                       tap % axis.kernel * axis.dilation;
+    const int64_t at =
+        block % axis.output * axis.stride - axis.pad_begin + tap % axis.kernel * axis.dilation;
     block /= axis.output;
     tap /= axis.kernel;
     if (at < 0 || at >= axis.input) return -1;

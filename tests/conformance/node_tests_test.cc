@@ -168,8 +168,8 @@ std::vector<Exception> read_exceptions() {
     const size_t space = line.find(' ');
     const size_t reason = line.find_first_not_of(' ', space);
     EXPECT_NE(reason, std::string::npos) << "no reason: " << line;
-    exceptions.push_back({line.substr(start, space - start),
-                          line.substr(std::min(reason, line.size())), verdict});
+    exceptions.push_back(
+        {line.substr(start, space - start), line.substr(std::min(reason, line.size())), verdict});
   }
   return exceptions;
 }

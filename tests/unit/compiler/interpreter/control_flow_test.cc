@@ -212,6 +212,23 @@ TEST(ControlFlow, LoopsInLoopsShareTheLimit) {
   EXPECT_THAT(error.message(), HasSubstr("inside"));
 }
 
+// Every level doubles what it carries, so that no round of inference is like the one before.
+TEST(ControlFlow, DeepLoopsTakeNoTimeToInfer) {
+  std::string body = "%w = Concat(%v, %v) {axis = 0} output %go output %w";
+  for (int depth = 0; depth < 20; ++depth) {
+    body = cat("%u = Concat(%v, %v) {axis = 0} %w = Loop(%i, _, %u) {body = graph \"b\" {",
+               "input %i: int64[] input %go: bool[] input %v: float32[?] ", body,
+               "}} output %go output %w");
+  }
+  const auto graph =
+      graph_of(cat("input %n: int64[] input %x: float32[1] ",
+                   "%last = Loop(%n, _, %x) {body = graph \"b\" {input %i: int64[] ",
+                   "input %go: bool[] input %v: float32[?] ", body, "}} output %last"));
+  // In the first trip the loop inside has none.
+  EXPECT_EQ(run(graph, {Tensor::scalar<int64_t>(1), row({1})})[0].shape(),
+            std::vector<int64_t>({2}));
+}
+
 TEST(ControlFlow, StackedValuesAreChargedToTheBudget) {
   const auto graph = graph_of(R"(
     input %x: float32[65536]

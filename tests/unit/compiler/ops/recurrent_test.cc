@@ -64,15 +64,14 @@ TEST(Lstm, RunsBothWaysWithLengthsStatesAndPeepholes) {
   c.operands.emplace_back(pattern({2, kBatch, kHidden}, 0));
   c.operands.emplace_back(pattern({2, kBatch, kHidden}, 1));
   c.operands.emplace_back(pattern({2, 3 * kHidden}, 2));
-  expect_outputs(
-      c, {{-0.1341173F, 0.1695411F,  -0.3144582F, 0.06730697F, 0.2360639F,  -0.2633705F,
-           0.2080627F,  -0.3081864F, -0.1679331F, 0.1912211F,  -0.3020706F, 0.1629118F,
-           0.2054183F,  -0.3047626F, 0.1164466F,  -0.4671853F, -0.102757F,  0.1923062F,
-           0.0F,        0.0F,        0.2257693F,  -0.118423F,  0.0F,        0.0F},
-          {-0.102757F, 0.1923062F, -0.3020706F, 0.1629118F, 0.2360639F, -0.2633705F, 0.2080627F,
-           -0.3081864F},
-          {-0.1465719F, 0.6256565F, -0.4635312F, 0.389724F, 0.611012F, -0.4608677F, 0.5533299F,
-           -0.562871F}});
+  expect_outputs(c, {{-0.1341173F, 0.1695411F,  -0.3144582F, 0.06730697F, 0.2360639F,  -0.2633705F,
+                      0.2080627F,  -0.3081864F, -0.1679331F, 0.1912211F,  -0.3020706F, 0.1629118F,
+                      0.2054183F,  -0.3047626F, 0.1164466F,  -0.4671853F, -0.102757F,  0.1923062F,
+                      0.0F,        0.0F,        0.2257693F,  -0.118423F,  0.0F,        0.0F},
+                     {-0.102757F, 0.1923062F, -0.3020706F, 0.1629118F, 0.2360639F, -0.2633705F,
+                      0.2080627F, -0.3081864F},
+                     {-0.1465719F, 0.6256565F, -0.4635312F, 0.389724F, 0.611012F, -0.4608677F,
+                      0.5533299F, -0.562871F}});
 }
 
 TEST(Lstm, CouplesInputAndForgetGates) {
@@ -83,13 +82,12 @@ TEST(Lstm, CouplesInputAndForgetGates) {
                   {-0.1226128F, 0.5307297F, -0.1187654F, 0.5889198F}});
 }
 
-TEST(Lstm, ClipsWhatActivationsTake) {
-  expect_outputs(
-      layer("LSTM", 1, 4, {{"direction", std::string("reverse")}, {"clip", 0.2F}}),
-      {{-0.06253002F, 0.07242952F, -0.06111462F, 0.07041094F, -0.07034376F, 0.05887288F,
-        -0.06846677F, 0.0584174F, -0.0375356F, 0.04153435F, -0.0362679F, 0.04153435F},
-       {-0.06253002F, 0.07242952F, -0.06111462F, 0.07041094F},
-       {-0.1142194F, 0.1623055F, -0.1116122F, 0.1577056F}});
+TEST(Lstm, ClipsWhatGatesTake) {
+  expect_outputs(layer("LSTM", 1, 4, {{"direction", std::string("reverse")}, {"clip", 0.2F}}),
+                 {{-0.06253002F, 0.07242952F, -0.06111462F, 0.07041094F, -0.07034376F, 0.05887288F,
+                   -0.06846677F, 0.0584174F, -0.0375356F, 0.04153435F, -0.0362679F, 0.04153435F},
+                  {-0.06253002F, 0.07242952F, -0.06111462F, 0.07041094F},
+                  {-0.1142194F, 0.1623055F, -0.1116122F, 0.1577056F}});
 }
 
 TEST(Gru, RunsBackwardLinearBeforeReset) {
@@ -103,11 +101,10 @@ TEST(Gru, RunsBackwardLinearBeforeReset) {
 }
 
 TEST(Gru, TakesOtherActivations) {
-  OpCase c =
-      layer("GRU", 1, 3,
-            {{"activations", std::vector<std::string>{"HardSigmoid", "LeakyRelu"}},
-             {"activation_alpha", std::vector<float>{0.3F, 0.1F}},
-             {"activation_beta", std::vector<float>{0.4F}}});
+  OpCase c = layer("GRU", 1, 3,
+                   {{"activations", std::vector<std::string>{"HardSigmoid", "LeakyRelu"}},
+                    {"activation_alpha", std::vector<float>{0.3F, 0.1F}},
+                    {"activation_beta", std::vector<float>{0.4F}}});
   c.operands.emplace_back(lengths());
   c.operands.emplace_back(pattern({1, kBatch, kHidden}, 0));
   expect_outputs(c, {{-0.1259375F, 0.1828125F, 0.4852344F, 0.08328124F, 0.3788275F, 0.1202062F,
@@ -120,11 +117,11 @@ TEST(Rnn, HasActivationsPerDirection) {
                    {{"direction", std::string("bidirectional")},
                     {"activations", std::vector<std::string>{"Tanh", "Relu"}}});
   c.operands.emplace_back(lengths());
-  expect_outputs(c, {{0.7039055F, -0.5545997F, 0.6351489F, -0.5545997F, 0.140625F, 0.5625F, 0.25F,
-                      0.5F, 0.792559F, -0.8381135F, 0.7334193F, -0.8381135F, 0.0F, 1.0625F, 0.0F,
-                      1.0F, 0.9242164F, -0.779485F, 0.0F, 0.0F, 0.0F, 0.625F, 0.0F, 0.0F},
-                     {0.9242164F, -0.779485F, 0.7334193F, -0.8381135F, 0.140625F, 0.5625F, 0.25F,
-                      0.5F}});
+  expect_outputs(
+      c, {{0.7039055F, -0.5545997F, 0.6351489F, -0.5545997F, 0.140625F, 0.5625F, 0.25F, 0.5F,
+           0.792559F,  -0.8381135F, 0.7334193F, -0.8381135F, 0.0F,      1.0625F, 0.0F,  1.0F,
+           0.9242164F, -0.779485F,  0.0F,       0.0F,        0.0F,      0.625F,  0.0F,  0.0F},
+          {0.9242164F, -0.779485F, 0.7334193F, -0.8381135F, 0.140625F, 0.5625F, 0.25F, 0.5F}});
 }
 
 TEST(Recurrent, InfersBothLayouts) {
@@ -135,9 +132,9 @@ TEST(Recurrent, InfersBothLayouts) {
 TEST(Recurrent, RefusesWhatDoesNotFit) {
   expect_malformed(layer("GRU", 1, 3, {{"direction", std::string("sideways")}}), "direction");
   expect_malformed(layer("RNN", 1, 1, {{"activations", std::vector<std::string>{"Sine"}}}), "Sine");
-  expect_malformed(layer("RNN", 1, 1, {{"activations", std::vector<std::string>{}},
-                                       {"layout", int64_t{2}}}),
-                   "layout");
+  expect_malformed(
+      layer("RNN", 1, 1, {{"activations", std::vector<std::string>{}}, {"layout", int64_t{2}}}),
+      "layout");
   const auto short_weights = evaluate_op(layer("LSTM", 1, 3, {}));
   ASSERT_FALSE(short_weights.ok());
   EXPECT_EQ(short_weights.error().code(), ErrorCode::kMalformed);

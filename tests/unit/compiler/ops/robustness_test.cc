@@ -165,8 +165,9 @@ ir::AttributeMap any_attributes(Dice& dice) {
     if (dice.roll(6) == 0) out[name] = static_cast<float>(any_float(dice));
   }
   const std::vector<std::pair<const char*, std::vector<std::string>>> texts = {
-      {"mode", {"constant", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "DCR", "CRD", "avg", "max",
-        "circular", "TF", "IDF"}},
+      {"mode",
+       {"constant", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "DCR", "CRD", "avg",
+        "max", "circular", "TF", "IDF"}},
       {"auto_pad", {"SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "?"}},
       {"direction", {"LEFT", "RIGHT", "?", "reverse", "bidirectional"}},
       {"update_rule", {"linear", "gated", "delta"}},
