@@ -279,7 +279,9 @@ class PlanBuilder {
   Status add_reference(NodeId id) {
     const Node& node = graph_.node(id);
     Step step{Step::Kind::kReference, id, nullptr, {}, {}};
-    for (ValueId input : node.inputs) {
+    std::vector<ValueId> operands = node.inputs;
+    operands.insert(operands.end(), node.implicit_inputs.begin(), node.implicit_inputs.end());
+    for (ValueId input : operands) {
       BufferId buffer;
       if (input.valid()) {
         OCTET_ASSIGN(buffer, plain(id, input));

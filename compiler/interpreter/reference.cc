@@ -18,7 +18,10 @@ bool within(std::span<const std::byte> inner, std::span<const std::byte> outer) 
 Result<ReferenceOutputs> evaluate(const ir::Graph& graph, const ir::Node& node,
                                   std::span<const ir::Tensor* const> inputs, MemoryBudget& budget) {
   MemoryBudget left(budget.limit() - budget.used());
-  const ops::EvaluateContext context{node, graph.model.opset(), inputs, &left};
+  const size_t own = node.inputs.size();
+  if (inputs.size() != own + node.implicit_inputs.size()) return internal_error("operands missing");
+  const ops::EvaluateContext context{node, graph.model.opset(), inputs.first(own), &left,
+                                     inputs.subspan(own)};
   ReferenceOutputs out;
   OCTET_ASSIGN(out.tensors, ops::evaluate_node(context));
   if (out.tensors.size() < node.outputs.size()) {

@@ -16,8 +16,8 @@ struct ReferenceOutputs {
   std::vector<int64_t> charged;
 };
 
-// Errors name the node. Outputs are charged to the budget, temporaries are limited by what is left
-// of it.
+// `inputs` are those of node.inputs, then of node.implicit_inputs. Errors name the node. Outputs
+// are charged to the budget, temporaries are limited by what is left of it.
 Result<ReferenceOutputs> evaluate_reference(const ir::Graph& graph, const ir::Node& node,
                                             std::span<const ir::Tensor* const> inputs,
                                             MemoryBudget& budget);

@@ -45,6 +45,7 @@ std::vector<NodeId> nodes_above(const ir::Graph& graph, std::vector<bool> wanted
     for (ValueId id : node.inputs) {
       if (id.valid()) wanted[id.index()] = true;
     }
+    for (ValueId id : node.implicit_inputs) wanted[id.index()] = true;
   }
   std::reverse(out.begin(), out.end());
   return out;
@@ -57,16 +58,19 @@ std::vector<bool> wanted_values(const ir::Graph& graph, const std::vector<ValueI
   return wanted;
 }
 
-// The operands of a node when all are constant.
+// The operands of a node, those of its bodies included, when all are constant.
 template <typename ConstantOf>
 bool constant_operands(const ir::Node& node, ConstantOf constant_of,
                        std::vector<const Tensor*>& operands) {
   operands.clear();
-  if (!node.implicit_inputs.empty()) return false;
   for (ValueId id : node.inputs) {
     const Tensor* constant = id.valid() ? constant_of(id) : nullptr;
     if (id.valid() && constant == nullptr) return false;
     operands.push_back(constant);
+  }
+  for (ValueId id : node.implicit_inputs) {
+    operands.push_back(constant_of(id));
+    if (operands.back() == nullptr) return false;
   }
   return true;
 }

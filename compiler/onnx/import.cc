@@ -14,6 +14,7 @@
 #include "compiler/onnx/nodes.h"
 #include "compiler/onnx/preserved.h"
 #include "compiler/onnx/scopes.h"
+#include "compiler/onnx/upgrade.h"
 #include "compiler/onnx/wire_check.h"
 #include "compiler/ops/schema.h"
 
@@ -125,6 +126,7 @@ void attach_bodies(std::vector<Scope>& scopes) {
 
 Result<ir::Graph> build_graph(::onnx::ModelProto& model, const ExternalSource& source,
                               const ImportOptions& options) {
+  upgrade_from_opset6(model);
   OCTET_ASSIGN(const OriginOverrides origins, inline_functions(model, options));
   OCTET_ASSIGN(ir::ModelInfo info, take_model_info(model));
   OCTET_ASSIGN(std::vector<Scope> scopes, collect_scopes(*model.mutable_graph(), options));

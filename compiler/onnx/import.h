@@ -2,10 +2,10 @@
 // bytes that its shape needs, nodes stand in topological order, types are inferred.
 //
 // Operators and domains that Octet does not know stay as they are. Model-local functions are
-// inlined; their nodes have the calling node as origin. Bodies of If, Loop and Scan become graphs
-// of their own, with captures(). Fields without a place in the IR are kept in `preserved` members
-// and written back by export_model. Bad input: /docs/errors.md; nothing is allocated on the word of
-// a size in the file.
+// inlined; their nodes have the calling node as origin. Opset 6 is read as 7 (upgrade.h). Bodies of
+// If, Loop and Scan become graphs of their own, with captures(). Fields without a place in the IR
+// are kept in `preserved` members and written back by export_model. Bad input: /docs/errors.md;
+// nothing is allocated on the word of a size in the file.
 #pragma once
 
 #include <cstdint>

@@ -42,6 +42,27 @@ struct LeakyReluOp {
     return x < 0 ? x * static_cast<T>(n.alpha) : x;
   }
 };
+struct SwishOp {
+  static Numbers numbers(const ir::Node& node) {
+    return {ir::float_attribute(node, "alpha", 1.0F)};
+  }
+  Numbers n;
+  template <typename T>
+  T operator()(T x) const {
+    return x / (T(1) + std::exp(-static_cast<T>(n.alpha) * x));
+  }
+};
+struct ShrinkOp {
+  static Numbers numbers(const ir::Node& node) {
+    return {ir::float_attribute(node, "lambd", 0.5F), ir::float_attribute(node, "bias", 0.0F)};
+  }
+  Numbers n;
+  template <typename T>
+  T operator()(T x) const {
+    if (x < -static_cast<T>(n.alpha)) return x + static_cast<T>(n.beta);
+    return x > static_cast<T>(n.alpha) ? x - static_cast<T>(n.beta) : T(0);
+  }
+};
 struct ThresholdedReluOp {
   static Numbers numbers(const ir::Node& node) {
     return {ir::float_attribute(node, "alpha", 1.0F)};
@@ -281,6 +302,8 @@ OpSchema PRelu_schema() {
 }
 OpSchema Relu_schema() { return activation("Relu", evaluate_relu); }
 OpSchema Selu_schema() { return activation("Selu", evaluate_floats<SeluOp>); }
+OpSchema Shrink_schema() { return activation("Shrink", evaluate_floats<ShrinkOp>, 9); }
+OpSchema Swish_schema() { return activation("Swish", evaluate_floats<SwishOp>, 24); }
 OpSchema ThresholdedRelu_schema() {
   return activation("ThresholdedRelu", evaluate_floats<ThresholdedReluOp>, 10);
 }

@@ -3,7 +3,6 @@
 #include "compiler/ops/resize.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "compiler/numerics/quantize.h"
@@ -170,34 +169,46 @@ Result<std::vector<ResizeAxis>> plan_axes(const EvaluateContext& context,
 // Weights of the input elements that output index `x` reads.
 struct Taps {
   int64_t first = 0;  // may be outside of the axis
-  std::array<double, 4> weights{};
-  int count = 0;
+  std::vector<double> weights;
 };
 
+// The filter at a distance from its centre; of cubic, Keys's (1981).
+double filter_at(const ResizeAttributes& attributes, double distance) {
+  const double d = std::abs(distance);
+  if (attributes.mode == ResizeMode::kLinear) return std::max(0.0, 1 - d);
+  const double a = static_cast<double>(attributes.cubic_coefficient);
+  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
+  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+}
+
+// Where the axis shrinks and antialiasing is on, the filter is stretched by the inverse of the
+// scale and its weights are made to sum to 1.
 Taps taps_at(const ResizeAttributes& attributes, const ResizeAxis& axis, int64_t x) {
   const auto at = static_cast<double>(resize_coordinate(attributes, axis, x));
   // Everything beyond the edge reads the edge; the bound keeps the conversion defined.
   const double bounded = std::clamp(at, -4.0, static_cast<double>(axis.input) + 3.0);
   const double base = std::floor(bounded);
   const double t = bounded - base;
+  const bool stretched = attributes.antialias == ResizeAttributes::Antialias::kOn;
+  // No scale in use is smaller than one element for the whole axis.
+  const double least = 1.0 / static_cast<double>(axis.input);
+  const double scale = stretched ? std::clamp(static_cast<double>(axis.scale), least, 1.0) : 1.0;
+  const double support = attributes.mode == ResizeMode::kLinear ? 1 : 2;
+  const auto reach = static_cast<int64_t>(std::ceil(support / scale));
   Taps out;
-  if (attributes.mode == ResizeMode::kLinear) {
-    out = {static_cast<int64_t>(base), {1.0 - t, t, 0.0, 0.0}, 2};
-  } else {
-    const double a = static_cast<double>(attributes.cubic_coefficient);
-    const auto near = [a](double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
-    const auto far = [a](double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
-    out = {static_cast<int64_t>(base) - 1, {far(t + 1), near(t), near(1 - t), far(2 - t)}, 4};
+  out.first = static_cast<int64_t>(base) - reach + 1;
+  for (int64_t k = 1 - reach; k <= reach; ++k) {
+    out.weights.push_back(filter_at(attributes, scale * (static_cast<double>(k) - t)));
   }
-  if (attributes.outside == ResizeAttributes::Outside::kExcluded) {
-    double sum = 0;
-    for (int k = 0; k < out.count; ++k) {
-      double& weight = out.weights[static_cast<size_t>(k)];
-      if (out.first + k < 0 || out.first + k >= axis.input) weight = 0;
-      sum += weight;
-    }
-    for (double& weight : out.weights) weight = sum == 0 ? weight : weight / sum;
+  const bool excluded = attributes.outside == ResizeAttributes::Outside::kExcluded;
+  if (!excluded && !stretched) return out;
+  double sum = 0;
+  for (size_t k = 0; k < out.weights.size(); ++k) {
+    const int64_t index = out.first + static_cast<int64_t>(k);
+    if (excluded && (index < 0 || index >= axis.input)) out.weights[k] = 0;
+    sum += out.weights[k];
   }
+  for (double& weight : out.weights) weight = sum == 0 ? weight : weight / sum;
   return out;
 }
 
@@ -208,9 +219,10 @@ void interpolate_axis(const ResizeAttributes& attributes, const ResizeAxis& axis
     const Taps taps = taps_at(attributes, axis, j);
     for (int64_t o = 0; o < outer; ++o) {
       double* out = to.data() + (o * axis.output + j) * inner;
-      for (int k = 0; k < taps.count; ++k) {
-        const double weight = taps.weights[static_cast<size_t>(k)];
-        const int64_t index = std::clamp<int64_t>(taps.first + k, 0, axis.input - 1);
+      for (size_t k = 0; k < taps.weights.size(); ++k) {
+        const double weight = taps.weights[k];
+        const int64_t index =
+            std::clamp<int64_t>(taps.first + static_cast<int64_t>(k), 0, axis.input - 1);
         const double* in = from.data() + (o * axis.input + index) * inner;
         if (weight == 0) continue;
         for (int64_t i = 0; i < inner; ++i) out[i] += weight * in[i];
@@ -300,11 +312,6 @@ Result<Tensors> evaluate_resize(const EvaluateContext& context) {
   if (attributes.mode == ResizeMode::kNearest) {
     OCTET_TRY(resize_nearest_elements(context, attributes, plan, y));
   } else {
-    bool shrinks = false;
-    for (const ResizeAxis& axis : plan) shrinks = shrinks || axis.scale < 1.0F;
-    if (attributes.antialias == ResizeAttributes::Antialias::kOn && shrinks) {
-      return unsupported("antialias 1; export the model without it");
-    }
     if (!numerics::is_floating_point(x.dtype()) && !numerics::is_integer(x.dtype())) {
       return unsupported_dtype(context, x.dtype());
     }

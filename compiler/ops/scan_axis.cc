@@ -1,4 +1,4 @@
-// ArgMax, ArgMin and CumSum: walks along one axis.
+// ArgMax, ArgMin, CumSum and CumProd: walks along one axis.
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/infer_helpers.h"
 
@@ -92,27 +92,43 @@ Result<Tensors> evaluate_arg(const EvaluateContext& context) {
   });
 }
 
-// Running sums along the axis: float32 in double, integers modulo 2^64.
-template <typename T>
-void running_sums(const View& view, const T* x, T* out, bool exclusive, bool reverse) {
+struct SumOp {
+  static constexpr int kStart = 0;
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct ProductOp {
+  static constexpr int kStart = 1;
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a * b;
+  }
+};
+
+// Running sums or products along the axis: float32 in double, integers modulo 2^64.
+template <typename F, typename T>
+void running(const View& view, const T* x, T* out, bool exclusive, bool reverse) {
   using Sum = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
   for (int64_t o = 0; o < view.outer; ++o) {
     for (int64_t i = 0; i < view.inner; ++i) {
       const int64_t base = o * view.count * view.inner + i;
-      Sum sum = 0;
+      Sum sum = F::kStart;
       for (int64_t k = 0; k < view.count; ++k) {
         const int64_t at = base + (reverse ? view.count - 1 - k : k) * view.inner;
         if (exclusive) out[at] = static_cast<T>(sum);
-        sum += static_cast<Sum>(x[at]);
+        sum = F()(sum, static_cast<Sum>(x[at]));
         if (!exclusive) out[at] = static_cast<T>(sum);
       }
     }
   }
 }
 
-Result<Tensors> evaluate_cum_sum(const EvaluateContext& context) {
+template <typename F>
+Result<Tensors> evaluate_running(const EvaluateContext& context) {
   const Tensor& x = context.input(0);
-  if (is_half(x.dtype())) return through_float32(context, evaluate_cum_sum);
+  if (is_half(x.dtype())) return through_float32(context, evaluate_running<F>);
   const Tensor& axis_input = context.input(1);
   if (!numerics::is_integer(axis_input.dtype()) || axis_input.element_count() != 1) {
     return malformed("input 1: the axis must be one integer");
@@ -125,9 +141,19 @@ Result<Tensors> evaluate_cum_sum(const EvaluateContext& context) {
   return visit_number(context, x.dtype(), [&](auto tag) -> Result<Tensors> {
     using T = decltype(tag);
     OCTET_ASSIGN(Tensor out, context.allocate(x.dtype(), x.shape()));
-    running_sums(view, x.data<T>().data(), out.mutable_data<T>().data(), exclusive, reverse);
+    running<F>(view, x.data<T>().data(), out.mutable_data<T>().data(), exclusive, reverse);
     return one_tensor(std::move(out));
   });
+}
+
+OpSchema along_axis(std::string_view name, int64_t since, EvaluateFunction evaluate) {
+  return {.name = name,
+          .since = since,
+          .roles = {Role::kData, Role::kShape},
+          .required = 2,
+          .max_inputs = 2,
+          .infer = infer_same_as_input,
+          .evaluate = evaluate};
 }
 
 OpSchema arg(std::string_view name, EvaluateFunction evaluate) {
@@ -142,16 +168,7 @@ OpSchema arg(std::string_view name, EvaluateFunction evaluate) {
 
 OpSchema ArgMax_schema() { return arg("ArgMax", evaluate_arg<Greater>); }
 OpSchema ArgMin_schema() { return arg("ArgMin", evaluate_arg<Less>); }
-OpSchema CumSum_schema() {
-  OpSchema schema;
-  schema.name = "CumSum";
-  schema.since = 11;
-  schema.roles = {Role::kData, Role::kShape};
-  schema.required = 2;
-  schema.max_inputs = 2;
-  schema.infer = infer_same_as_input;
-  schema.evaluate = evaluate_cum_sum;
-  return schema;
-}
+OpSchema CumProd_schema() { return along_axis("CumProd", 26, evaluate_running<ProductOp>); }
+OpSchema CumSum_schema() { return along_axis("CumSum", 11, evaluate_running<SumOp>); }
 
 }  // namespace octet::ops

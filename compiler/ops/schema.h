@@ -74,6 +74,11 @@ struct EvaluateContext {
   int64_t opset;
   std::span<const ir::Tensor* const> inputs;  // null where omitted
   MemoryBudget* budget;                       // may be null: no limit
+  // Values that the node's bodies read, one per node.implicit_inputs.
+  std::span<const ir::Tensor* const> captured = {};
+  // How often bodies may still run, shared with the nodes inside them; null: kMaxBodyRuns for this
+  // node. See body.h.
+  int64_t* body_runs = nullptr;
 
   const ir::Tensor& input(size_t i) const { return *inputs[i]; }
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }

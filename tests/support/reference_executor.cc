@@ -15,7 +15,12 @@ Status run_node(const ir::Graph& graph, const ir::Node& node, Values& values) {
     if (id.valid() && !values[id.index()]) return internal_error("an operand has no value");
     inputs.push_back(id.valid() ? &*values[id.index()] : nullptr);
   }
-  const ops::EvaluateContext context{node, graph.model.opset(), inputs, nullptr};
+  std::vector<const ir::Tensor*> captured;
+  for (ir::ValueId id : node.implicit_inputs) {
+    if (!values[id.index()]) return internal_error("a captured value is missing");
+    captured.push_back(&*values[id.index()]);
+  }
+  const ops::EvaluateContext context{node, graph.model.opset(), inputs, nullptr, captured};
   OCTET_ASSIGN(std::vector<ir::Tensor> outputs, ops::evaluate_node(context));
   if (outputs.size() < node.outputs.size()) return internal_error("too few outputs");
   for (size_t i = 0; i < node.outputs.size(); ++i) {

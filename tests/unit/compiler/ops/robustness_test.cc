@@ -119,28 +119,63 @@ ir::AttributeMap any_attributes(Dice& dice) {
                            "training_mode",
                            "antialias",
                            "exclude_outside",
-                           "precision"}) {
+                           "precision",
+                           "hidden_size",
+                           "layout",
+                           "input_forget",
+                           "linear_before_reset",
+                           "q_num_heads",
+                           "kv_num_heads",
+                           "num_heads",
+                           "is_causal",
+                           "qk_matmul_output_mode",
+                           "rotary_embedding_dim",
+                           "interleaved",
+                           "ignore_index",
+                           "center_point_box",
+                           "output_height",
+                           "output_width",
+                           "sampling_ratio",
+                           "offset_group",
+                           "align_corners",
+                           "onesided",
+                           "inverse",
+                           "periodic",
+                           "output_datatype",
+                           "dtype",
+                           "sample_size",
+                           "min_gram_length",
+                           "max_gram_length",
+                           "max_skip_count",
+                           "num_scan_inputs"}) {
     if (dice.roll(5) == 0) out[name] = any_integer(dice);
   }
   for (const char* name :
        {"axes", "perm", "pads", "strides", "dilations", "kernel_shape", "split", "starts", "ends",
-        "steps", "repeats", "output_padding", "output_shape", "shape", "value_ints"}) {
+        "steps", "repeats", "output_padding", "output_shape", "shape", "value_ints", "pooled_shape",
+        "ngram_counts", "ngram_indexes", "pool_int64s"}) {
     if (dice.roll(5) != 0) continue;
     std::vector<int64_t> list;
     for (int64_t n = dice.roll(5); n > 0; --n) list.push_back(any_integer(dice));
     out[name] = list;
   }
   for (const char* name : {"alpha", "beta", "epsilon", "lambd", "bias", "min", "max", "value",
-                           "extrapolation_value", "cubic_coeff_a"}) {
+                           "extrapolation_value", "cubic_coeff_a", "scale", "softcap", "clip",
+                           "spatial_scale", "seed", "low", "high", "mean"}) {
     if (dice.roll(6) == 0) out[name] = static_cast<float>(any_float(dice));
   }
   const std::vector<std::pair<const char*, std::vector<std::string>>> texts = {
-      {"mode", {"constant", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "DCR", "CRD"}},
+      {"mode",
+       {"constant", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "DCR", "CRD", "avg",
+        "max", "circular", "TF", "IDF"}},
       {"auto_pad", {"SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "?"}},
-      {"direction", {"LEFT", "RIGHT", "?"}},
-      {"reduction", {"add", "mul", "max", "none"}},
+      {"direction", {"LEFT", "RIGHT", "?", "reverse", "bidirectional"}},
+      {"update_rule", {"linear", "gated", "delta"}},
+      {"activation", {"silu", "none"}},
+      {"reduction", {"add", "mul", "max", "none", "sum"}},
       {"coordinate_transformation_mode",
-       {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "tf_crop_and_resize"}},
+       {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "tf_crop_and_resize",
+        "output_half_pixel"}},
       {"equation", {"ij,jk->ik", "ii->i", "...ij->...ji", "ij,", "->", "i->ii", "a...,b->"}}};
   for (const auto& [name, choices] : texts) {
     if (dice.roll(4) == 0) out[name] = dice.one_of(choices);
