@@ -11,12 +11,11 @@
 // Grouped layers: a Gram and a call per group; a depthwise channel is a call with one row.
 //
 // Conventions of every function below
-//   - Integers are symmetric: the zero point is 0 and range.min < 0 < range.max, both within
-//   +-2^23.
-//   - Deterministic, and each row's result is independent of the other rows and of `threads`.
+//   - Integers are symmetric: the zero point is 0 and range.min < 0 < range.max, both within 2^23.
+//   - Deterministic. A row's result depends neither on `threads` nor on the other rows, but for
+//     their number where scale_work is exhausted.
 //   - Never fails on numbers: a Gram with a NaN, an entry beyond 1e100, a negative diagonal entry
-//   or
-//     a diagonal of nothing but zeros cannot guide, and rounding is then to nearest at the greatest
+//     or a diagonal of zeros cannot guide, and rounding is then to nearest at the greatest
 //     magnitude's scale (RoundedRows::guided is false). A row that holds a NaN or an infinity is
 //     rounded to nearest likewise; NaN becomes 0. A column with H_jj = 0 (a dead input) is rounded
 //     to nearest. A Gram of low rank is fine. One that no damping makes positive definite, or with
