@@ -37,10 +37,10 @@ Status add_scaling(Graph& graph, const std::map<std::string, NodeId>& nodes,
                    const Scaling& scaling) {
   const ValueId from = graph.find_value(scaling.value);
   if (!from.valid()) return usage_error("the model does not have it");
-  const ir::Value& value = graph.value(from);
-  const ir::Shape& shape = value.type.shape;
+  const ir::TensorType type = graph.value(from).type;
+  const ir::Shape& shape = type.shape;
   const int64_t count = scaling.factors.element_count();
-  if (value.type.storage != ir::DType::kFloat32 || !shape.has_rank() || shape.rank() == 0 ||
+  if (type.storage != ir::DType::kFloat32 || !shape.has_rank() || shape.rank() == 0 ||
       (shape[shape.rank() - 1].is_static() && shape[shape.rank() - 1].extent() != count) ||
       !all_finite(scaling.factors)) {
     return usage_error("it takes finite factors, one per channel of a float32 value's last axis; ",
@@ -65,7 +65,7 @@ Status add_scaling(Graph& graph, const std::map<std::string, NodeId>& nodes,
   OCTET_ASSIGN(const ValueId factors,
                graph.add_constant(graph.unique_value_name(scaling.result + "_factors"),
                                   std::make_shared<const Tensor>(scaling.factors)));
-  OCTET_ASSIGN(const ValueId result, graph.add_value(scaling.result, value.type));
+  OCTET_ASSIGN(const ValueId result, graph.add_value(scaling.result, type));
   ir::Node mul;
   mul.op_type = "Mul";
   mul.name = scaling.result;
