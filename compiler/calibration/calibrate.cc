@@ -36,7 +36,11 @@ class StatisticsObserver : public interpreter::Observer {
   StatisticsObserver(const Graph& graph, const CalibrateOptions& options)
       : graph_(graph), options_(options), tensors_(graph.value_count()) {}
 
+  void begin(size_t sample) { sample_ = sample; }
+
   Status observe(ValueId id, const Tensor& tensor) override {
+    if (options_.shown.contains(id)) OCTET_TRY(options_.show(sample_, id, tensor));
+    if (!options_.values.contains(id)) return {};
     if (tensor.dtype() != ir::DType::kFloat32) return {};
     TensorStatistics& to = tensors_[id.index()];
     ++to.samples;
@@ -62,6 +66,7 @@ class StatisticsObserver : public interpreter::Observer {
   const Graph& graph_;
   const CalibrateOptions& options_;
   std::vector<TensorStatistics> tensors_;  // by value
+  size_t sample_ = 0;
 };
 
 }  // namespace
@@ -87,10 +92,12 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
                     " of ", dataset.size(), " samples");
   }
   interpreter::Options run_options;
-  run_options.observed.assign(options.values.begin(), options.values.end());
+  std::set<ValueId> observed = options.values;
+  observed.insert(options.shown.begin(), options.shown.end());
+  run_options.observed.assign(observed.begin(), observed.end());
   run_options.max_memory = options.max_memory;
   // Extremes and histograms do not look at positions.
-  run_options.observed_order = interpreter::ElementOrder::kAny;
+  if (options.shown.empty()) run_options.observed_order = interpreter::ElementOrder::kAny;
   OCTET_ASSIGN(const interpreter::Interpreter interpreter,
                interpreter::Interpreter::create(graph, run_options));
 
@@ -102,6 +109,7 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
     const size_t sample = first + index * shard.count;
     auto inputs = dataset.get(sample);
     if (!inputs.ok()) return inputs.error();
+    observers[worker].begin(index);
     auto outputs = interpreter.run(*inputs, &observers[worker]);
     if (!outputs.ok()) return outputs.error().in(cat("sample ", sample));
     if (options.progress != nullptr) {

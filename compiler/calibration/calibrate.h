@@ -24,6 +24,10 @@ struct CalibrateOptions {
   size_t threads = 1;
   Shard shard = {};
   int64_t max_memory = MemoryBudget::default_limit_bytes();
+  // Values that somebody else wants to see, and where they go: (index among the samples run, value,
+  // tensor in row-major order). Called from several threads at once, for different samples.
+  std::set<ir::ValueId> shown = {};
+  std::function<Status(size_t, ir::ValueId, const ir::Tensor&)> show = nullptr;
   // Called after each sample with (done, all); from any thread, one call at a time.
   std::function<void(size_t, size_t)> progress = nullptr;
 };

@@ -112,7 +112,7 @@ class Applier {
     OCTET_ASSIGN(const ValueId id, find_value(quantizer.value));
     const Tensor* tensor = graph_.constant(id);
     if (tensor == nullptr) return usage_error("it is not a constant of the model");
-    OCTET_ASSIGN(Tensor integers, quantize_constant(*tensor, quantizer.params));
+    OCTET_ASSIGN(Tensor integers, integers_of(quantizer, *tensor));
     const ValueId stored = patch_.constant(std::move(integers), quantizer.value + "_quantized");
     std::map<std::string, ParamConstants> by_factor;
     for (const ConstantQuantizer::Use& use : quantizer.uses) {
@@ -130,6 +130,26 @@ class Applier {
       weight_scales_[use.operand] = std::move(scales);
     }
     return {};
+  }
+
+  static Result<Tensor> integers_of(const ConstantQuantizer& quantizer, const Tensor& tensor) {
+    const QuantParams& params = quantizer.params;
+    if (!quantizer.integers) return quantize_constant(tensor, params);
+    OCTET_TRY(params.check_against(tensor.type().shape));
+    const Tensor& integers = *quantizer.integers;
+    if (integers.dtype() != params.storage() ||
+        integers.element_count() != tensor.element_count()) {
+      return usage_error(integers.element_count(), " integers for ", tensor.element_count(),
+                         " elements");
+    }
+    for (int64_t i = 0; i < integers.element_count(); ++i) {
+      const int64_t q = integers.at_as_int64(i);
+      if (q < params.qmin() || q > params.qmax()) {
+        return usage_error("integer ", q, " at ", i, " is outside ", params.qmin(), "..",
+                           params.qmax());
+      }
+    }
+    return integers.reshaped(tensor.shape());
   }
 
   Result<std::vector<float>> scaled(std::vector<float> scales, const std::string& factor) const {
@@ -255,9 +275,12 @@ Status apply_plan(Graph& graph, const QuantPlan& plan) {
     return usage_error("the plan was made for another model (fingerprint ", plan.fingerprint,
                        ", this model has ", expected, "); plan again");
   }
-  OCTET_ASSIGN(Patch patch, Applier(graph, plan).run());
-  OCTET_TRY(std::move(patch).apply(graph));
-  graph.remove_unused_constants();
+  Graph edited = graph;  // so that a plan refused half-way changes nothing
+  OCTET_TRY(apply_edits(edited, plan));
+  OCTET_ASSIGN(Patch patch, Applier(edited, plan).run());
+  OCTET_TRY(std::move(patch).apply(edited));
+  edited.remove_unused_constants();
+  graph = std::move(edited);
   return {};
 }
 

@@ -13,6 +13,10 @@ namespace octet::plan {
 // are 0-d, per-axis nodes carry their axis, and every reader has a DequantizeLinear of its own.
 Status apply_plan(ir::Graph& graph, const QuantPlan& plan);
 
+// The first half of apply_plan: replaced constants and scalings, after which the graph computes in
+// float what quantizers are put into. The fingerprint is not looked at.
+Status apply_edits(ir::Graph& graph, const QuantPlan& plan);
+
 // The integers of `tensor` under `params`.
 Result<ir::Tensor> quantize_constant(const ir::Tensor& tensor, const ir::QuantParams& params);
 

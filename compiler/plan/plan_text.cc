@@ -1,6 +1,7 @@
 // QuantPlan to and from its text form.
 #include <algorithm>
 
+#include "compiler/base/base64.h"
 #include "compiler/base/names.h"
 #include "compiler/plan/plan.pb.h"
 #include "compiler/plan/quant_plan.h"
@@ -47,6 +48,16 @@ void write_operand(const Operand& operand, file::Operand& out) {
 
 Operand read_operand(const file::Operand& in) { return {in.node(), in.input()}; }
 
+// The shape of a constant is the model's to say: text holds a flat list, and apply_plan gives it
+// the shape of what it replaces.
+Result<ir::Tensor> read_tensor(ir::DType dtype, const std::string& text) {
+  OCTET_ASSIGN(std::vector<std::byte> bytes, from_base64(text));
+  const int64_t width = numerics::bit_width(dtype) / 8;
+  if (width == 0) return usage_error("integers of ", numerics::dtype_name(dtype));
+  const int64_t count = static_cast<int64_t>(bytes.size()) / width;
+  return ir::Tensor::from_bytes(dtype, {count}, std::move(bytes));
+}
+
 std::string_view decision_name(Decision decision) {
   return decision == Decision::kInteger ? "integer" : "float";
 }
@@ -58,6 +69,18 @@ std::string QuantPlan::to_text() const {
   out.set_fingerprint(fingerprint);
   out.set_backend(backend);
   if (data_free) out.set_data_free(true);
+  for (const ReplacedConstant& from : replaced) {
+    file::Replaced& to = *out.add_replaced();
+    to.set_value(from.value);
+    to.set_float32(to_base64(from.tensor.bytes()));
+  }
+  for (const Scaling& from : scalings) {
+    file::Scaling& to = *out.add_scaling();
+    to.set_value(from.value);
+    to.set_result(from.result);
+    for (const Operand& operand : from.operands) write_operand(operand, *to.add_operand());
+    for (float factor : from.factors.data<float>()) to.add_factor(factor);
+  }
   for (const ActivationQuantizer& from : activations) {
     file::Activation& to = *out.add_activation();
     to.set_value(from.value);
@@ -71,6 +94,7 @@ std::string QuantPlan::to_text() const {
     file::Constant& to = *out.add_constant();
     to.set_value(from.value);
     write_params(from.params, *to.mutable_params());
+    if (from.integers) to.set_integers(to_base64(from.integers->bytes()));
     for (const ConstantQuantizer::Use& use : from.uses) {
       file::Constant::Use& to_use = *to.add_use();
       write_operand(use.operand, *to_use.mutable_operand());
@@ -103,6 +127,23 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
   out.fingerprint = in.fingerprint();
   out.backend = in.backend();
   out.data_free = in.data_free();
+  for (const file::Replaced& from : in.replaced()) {
+    auto tensor = read_tensor(ir::DType::kFloat32, from.float32());
+    if (!tensor.ok()) {
+      return usage_error(file_name, ": replaced ", quote_name(from.value()), ": ",
+                         tensor.error().message());
+    }
+    out.replaced.push_back({from.value(), *std::move(tensor)});
+  }
+  for (const file::Scaling& from : in.scaling()) {
+    Scaling to{from.value(), from.result(), {}, {}};
+    for (const file::Operand& operand : from.operand()) {
+      to.operands.push_back(read_operand(operand));
+    }
+    const std::vector<float> factors(from.factor().begin(), from.factor().end());
+    to.factors = ir::Tensor::of<float>({from.factor_size()}, factors);
+    out.scalings.push_back(std::move(to));
+  }
   for (const file::Activation& from : in.activation()) {
     auto params = read_params(from.params());
     if (!params.ok()) {
@@ -120,7 +161,15 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
     if (!params.ok()) {
       return params.error().in(cat(file_name, ": constant ", quote_name(from.value())));
     }
-    ConstantQuantizer to{from.value(), *params, {}};
+    ConstantQuantizer to{from.value(), *params, std::nullopt, {}};
+    if (from.has_integers()) {
+      auto integers = read_tensor(params->storage(), from.integers());
+      if (!integers.ok()) {
+        return usage_error(file_name, ": constant ", quote_name(from.value()), ": ",
+                           integers.error().message());
+      }
+      to.integers = *std::move(integers);
+    }
     for (const file::Constant::Use& use : from.use()) {
       to.uses.push_back({read_operand(use.operand()), use.factor()});
     }

@@ -200,7 +200,7 @@ class Planner {
       if (!params.ok()) {
         return params.error().in(cat("constant ", quote_name(graph_.value(site.constant).name)));
       }
-      ConstantQuantizer quantizer{graph_.value(site.constant).name, *params, {}};
+      ConstantQuantizer quantizer{graph_.value(site.constant).name, *params, std::nullopt, {}};
       for (const auto& use : site.uses) {
         quantizer.uses.push_back({operand_of(graph_, use.operand),
                                   use.factor.valid() ? graph_.value(use.factor).name : ""});

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,8 @@ struct ActivationQuantizer {
 struct ConstantQuantizer {
   std::string value;
   ir::QuantParams params;
+  // The integers, of the constant's shape; rounded to nearest when absent.
+  std::optional<ir::Tensor> integers = std::nullopt;
   struct Use {
     Operand operand;
     // The constant that multiplies the scales for this use (per output channel, positive): what a
@@ -46,6 +49,22 @@ struct ConstantQuantizer {
     std::string factor;
   };
   std::vector<Use> uses;
+};
+
+// Numbers that a constant is to have instead of its own, for all who read it: float32, of the same
+// shape.
+struct ReplacedConstant {
+  std::string value;
+  ir::Tensor tensor;
+};
+
+// A Mul by a constant (one factor per channel of the last axis) that these readers of `value` get
+// in front of them. Its output is a value of the name `result`, which quantizers may name.
+struct Scaling {
+  std::string value;
+  std::string result;
+  std::vector<Operand> operands;
+  ir::Tensor factors;
 };
 
 // An int32 bias; its scale is that of the linear node's data times that of its weight, so only the
@@ -69,6 +88,9 @@ struct QuantPlan {
   std::string fingerprint;  // of the canonical graph
   std::string backend;
   bool data_free = false;  // the statistics came from random: data
+  // Edits of the float graph; quantizers speak of the graph with them done (apply_edits).
+  std::vector<ReplacedConstant> replaced;
+  std::vector<Scaling> scalings;
   std::vector<ActivationQuantizer> activations;
   std::vector<ConstantQuantizer> constants;
   std::vector<BiasQuantizer> biases;

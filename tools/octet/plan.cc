@@ -11,20 +11,43 @@ struct PlanVerbOptions {
   std::string model;
   std::string statistics;
   std::string output;
+  DataOptions data;
   PlanOptions plan;
 };
 
-Status make(const PlanVerbOptions& options, const Invocation& invocation) {
-  OCTET_TRY(
-      check_output_path(options.output, {options.model, options.statistics, options.plan.recipe}));
-  OCTET_ASSIGN(const plan::BackendSpec spec, chosen_backend(options.plan));
+Result<MadePlan> made_plan(const PlanVerbOptions& options, const Invocation& invocation,
+                           const std::shared_ptr<const ir::Graph>& graph,
+                           const plan::BackendSpec& spec) {
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options.plan));
-  OCTET_ASSIGN(const ir::Graph graph, load_canonical(options.model));
-  OCTET_TRY(plan::check_selectors(recipe, graph).in(options.plan.recipe));
-  OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options.statistics));
-  OCTET_ASSIGN(const plan::QuantPlan made, plan::make_plan(graph, statistics, spec, recipe));
+  OCTET_TRY(plan::check_selectors(recipe, *graph).in(options.plan.recipe));
+  if (options.data.path.empty()) {
+    OCTET_TRY(chosen_effort(options.plan, Samples::kNone));
+    OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options.statistics));
+    MadePlan out;
+    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
+    return out;
+  }
+  OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));
+  OCTET_ASSIGN(
+      const Effort effort,
+      chosen_effort(options.plan, dataset->data_free() ? Samples::kMadeUp : Samples::kReal));
+  return plan_from_samples(options.model, graph, *dataset, spec, recipe, effort, invocation);
+}
+
+Status make(const PlanVerbOptions& options, const Invocation& invocation) {
+  if (options.data.path.empty() == options.statistics.empty()) {
+    return usage_error(
+        "give either --data (samples to calibrate on) or --stats (a file of octet calibrate)");
+  }
+  OCTET_TRY(check_output_path(
+      options.output, {options.model, options.statistics, options.data.path, options.plan.recipe}));
+  OCTET_ASSIGN(const plan::BackendSpec spec, chosen_backend(options.plan));
+  OCTET_ASSIGN(ir::Graph canonical, load_canonical(options.model));
+  const auto graph = std::make_shared<const ir::Graph>(std::move(canonical));
+  OCTET_ASSIGN(const MadePlan done, made_plan(options, invocation, graph, spec));
+  const plan::QuantPlan& made = done.plan;
   OCTET_TRY(write_file_atomic(options.output, made.to_text()));
-  const PlanSummary summary = summarize(graph, made);
+  const PlanSummary summary = summarize(*graph, made);
   if (invocation.json) {
     print_result(Json{{"output", options.output}, {"plan", to_json(summary)}});
   } else {
@@ -40,11 +63,15 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   CLI::App& verb =
       add_verb(app, invocation, "plan",
                "Decides what is quantized and how, and writes it as text to read and edit",
+               "  octet plan model.onnx --data calibration.npy -o model.plan\n"
                "  octet plan model.onnx --stats model.stats --backend openvino -o model.plan");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
-  verb.add_option("--stats", options->statistics, "Statistics of octet calibrate")->required();
+  verb.add_option("--stats", options->statistics, "Statistics of octet calibrate instead of data");
   verb.add_option("-o,--output", options->output, "Plan file to write")->required();
+  add_data_options(verb, options->data);
   add_plan_options(verb, options->plan);
+  add_effort_option(verb, options->plan);
+  add_run_options(verb, invocation);
   verb.callback([options, &invocation] {
     invocation.action = [options, &invocation] { return make(*options, invocation); };
   });

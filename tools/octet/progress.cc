@@ -11,8 +11,11 @@ namespace octet::tools {
 using std::chrono::duration;
 using std::chrono::steady_clock;
 
-Progress::Progress(const Invocation& invocation, std::string what)
-    : what_(std::move(what)), shown_(!invocation.quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(const Invocation& invocation, std::string what, std::string units)
+    : what_(std::move(what)),
+      units_(std::move(units)),
+      shown_(!invocation.quiet),
+      terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (open_) std::cerr << '\n';
@@ -26,7 +29,7 @@ void Progress::update(size_t done, size_t all) {
     if (done < all && duration<double>(now - drawn_).count() < 0.1) return;
     drawn_ = now;
     const double left = spent / static_cast<double>(done) * static_cast<double>(all - done);
-    std::cerr << '\r' << what_ << ": " << done << " of " << all << " samples, "
+    std::cerr << '\r' << what_ << ": " << done << " of " << all << ' ' << units_ << ", "
               << static_cast<int>(left + 0.5) << " s left   " << std::flush;
     open_ = true;
     return;
@@ -34,7 +37,7 @@ void Progress::update(size_t done, size_t all) {
   const size_t quarter = done * 4 / all;
   if (quarter == last_quarter_) return;
   last_quarter_ = quarter;
-  log_info(cat(what_, ": ", done, " of ", all, " samples"));
+  log_info(cat(what_, ": ", done, " of ", all, " ", units_));
 }
 
 }  // namespace octet::tools

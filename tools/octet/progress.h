@@ -11,7 +11,8 @@ namespace octet::tools {
 
 class Progress {
  public:
-  Progress(const Invocation& invocation, std::string what);
+  // `what` is going on, counted in `units`.
+  Progress(const Invocation& invocation, std::string what, std::string units = "samples");
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -20,6 +21,7 @@ class Progress {
 
  private:
   std::string what_;
+  std::string units_;
   bool shown_;
   bool terminal_;
   bool open_ = false;  // a line without its end stands on the terminal

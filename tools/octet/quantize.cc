@@ -59,10 +59,8 @@ class Quantization {
     OCTET_ASSIGN(ir::Graph canonical, load_canonical(options_.model));
     graph_ = std::make_shared<const ir::Graph>(std::move(canonical));
     OCTET_TRY(plan::check_selectors(recipe_, *graph_).in(options_.plan.recipe));
-    OCTET_ASSIGN(const calibration::Statistics statistics, statistics_of_model());
-    samples_ = statistics.samples;
-    OCTET_ASSIGN(plan_, plan::make_plan(*graph_, statistics, spec_, recipe_));
-    OCTET_ASSIGN(ir::Graph emitted, apply_and_emit(*graph_, plan_, spec_));
+    OCTET_ASSIGN(made_, make());
+    OCTET_ASSIGN(ir::Graph emitted, apply_and_emit(*graph_, made_.plan, spec_));
     const auto quantized = std::make_shared<const ir::Graph>(std::move(emitted));
     // Before writing: a run that fails leaves no file.
     OCTET_TRY(measure(quantized));
@@ -72,19 +70,24 @@ class Quantization {
   }
 
  private:
-  Result<calibration::Statistics> statistics_of_model() {
-    if (!options_.statistics.empty()) return read_statistics(options_.statistics);
+  Result<MadePlan> make() {
+    if (!options_.statistics.empty()) {
+      OCTET_TRY(chosen_effort(options_.plan, Samples::kNone));
+      OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options_.statistics));
+      MadePlan out;
+      out.samples = statistics.samples;
+      OCTET_ASSIGN(out.plan, plan::make_plan(*graph_, statistics, spec_, recipe_));
+      return out;
+    }
     // All samples are opened, so that those beyond --samples can serve to measure the error.
     DataOptions all = options_.data;
     all.samples.reset();
     OCTET_ASSIGN(dataset_, open_data(all, *graph_));
-    DataOptions limited = options_.data;
-    OCTET_ASSIGN(const auto used, open_data(limited, *graph_));
-    const plan::NeededStatistics needed = plan::needed_statistics(*graph_, spec_, recipe_);
-    calibration::CalibrateOptions calibrate;
-    calibrate.values = needed.values;
-    calibrate.histograms = needed.histograms;
-    return gather(options_.model, graph_, *used, std::move(calibrate), invocation_);
+    OCTET_ASSIGN(const auto used, open_data(options_.data, *graph_));
+    OCTET_ASSIGN(
+        const Effort effort,
+        chosen_effort(options_.plan, used->data_free() ? Samples::kMadeUp : Samples::kReal));
+    return plan_from_samples(options_.model, graph_, *used, spec_, recipe_, effort, invocation_);
   }
 
   // On samples that calibration did not see where there are some that can be used; a handful, since
@@ -92,7 +95,7 @@ class Quantization {
   Status measure(const std::shared_ptr<const ir::Graph>& quantized) {
     if (dataset_ == nullptr) return {};
     constexpr size_t kMeasured = 4;
-    const auto used = static_cast<size_t>(samples_);
+    const auto used = static_cast<size_t>(made_.samples);
     ComparisonOptions compare;
     compare.first_sample = used < dataset_->size() ? used : 0;
     compare.samples = kMeasured;
@@ -113,7 +116,7 @@ class Quantization {
   }
 
   void print() const {
-    const PlanSummary summary = summarize(*graph_, plan_);
+    const PlanSummary summary = summarize(*graph_, made_.plan);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     const auto before = file_size(options_.model);
@@ -121,8 +124,9 @@ class Quantization {
     const auto worst = error_ ? error_->comparison.worst_sqnr() : std::nullopt;
     if (invocation_.json) {
       Json out = {{"model", options_.model}, {"output", output_}, {"backend", spec_.name}};
-      out["samples"] = samples_;
+      out["samples"] = made_.samples;
       out["plan"] = to_json(summary);
+      if (made_.report) out["accuracy"] = to_json(*made_.report);
       out["bytes_before"] = before.value_or(0);
       out["bytes_after"] = after.value_or(0);
       out["worst_sqnr_db"] = worst ? Json(*worst) : Json(nullptr);
@@ -133,8 +137,9 @@ class Quantization {
     }
     std::ostringstream out;
     out << std::fixed << "wrote      " << output_ << " for " << spec_.name << '\n'
-        << "calibrated on " << samples_ << " samples\n"
+        << "calibrated on " << made_.samples << " samples\n"
         << to_text(summary);
+    if (made_.report) out << to_text(*made_.report);
     if (before && after) {
       out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
           << " MB -> " << static_cast<double>(*after) / 1e6 << " MB\n";
@@ -155,8 +160,7 @@ class Quantization {
   plan::Recipe recipe_;
   std::shared_ptr<const ir::Graph> graph_;  // canonical
   std::unique_ptr<data::Dataset> dataset_;
-  plan::QuantPlan plan_;
-  int64_t samples_ = 0;
+  MadePlan made_;
   std::optional<MeasuredError> error_;
 };
 
@@ -178,6 +182,7 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
   verb.add_option("--stats", options->statistics, "Statistics of octet calibrate instead of data");
   add_data_options(verb, options->data);
   add_plan_options(verb, options->plan);
+  add_effort_option(verb, options->plan);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Quantization(*options, invocation).run(); };

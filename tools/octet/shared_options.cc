@@ -1,6 +1,8 @@
 #include "tools/octet/shared_options.h"
 
 #include "backends/backends.h"
+#include "compiler/base/log.h"
+#include "compiler/base/names.h"
 
 namespace octet::tools {
 
@@ -22,6 +24,28 @@ void add_plan_options(CLI::App& verb, PlanOptions& options) {
                   "Overrides by node name, glob or op type (compiler/plan/recipe.proto)");
   verb.add_option("--range", options.range,
                   "How activation ranges are chosen: min-max, average, percentile[:P], kl, mse");
+}
+
+void add_effort_option(CLI::App& verb, PlanOptions& options) {
+  verb.add_option(
+      "--effort", options.effort,
+      "What to do for accuracy: fast (ranges only, one pass over the samples) or default "
+      "(channels equalized, weights rounded by second order, biases corrected)");
+}
+
+Result<Effort> chosen_effort(const PlanOptions& options, Samples samples) {
+  const std::string& effort = options.effort;
+  if (effort == "fast") return Effort::kFast;
+  if (!effort.empty() && effort != "default") {
+    return usage_error("--effort ", quote_name(effort), ": give fast or default");
+  }
+  if (samples == Samples::kReal) return Effort::kDefault;
+  const std::string_view why = samples == Samples::kNone
+                                   ? "a statistics file holds ranges, not samples"
+                                   : "made-up samples say nothing about rounding";
+  if (!effort.empty()) return usage_error("--effort default needs real samples: ", why);
+  log_info(cat("effort fast: ", why));
+  return Effort::kFast;
 }
 
 std::string default_backend() {

@@ -14,11 +14,24 @@ void add_run_options(CLI::App& verb, Invocation& invocation);
 
 // --backend, --recipe and --range: what decides about quantization.
 struct PlanOptions {
+  std::string effort;
   std::string backend;
   std::string recipe;
   std::string range;
 };
 void add_plan_options(CLI::App& verb, PlanOptions& options);
+
+// How much work goes into accuracy.
+enum class Effort {
+  kFast,     // ranges only: one pass over the samples
+  kDefault,  // equalization, second-order rounding, bias correction
+};
+// --effort: fast or default.
+void add_effort_option(CLI::App& verb, PlanOptions& options);
+// kUsage for another word, and for `default` where only a statistics file is given. When the option
+// is absent: default with samples, fast without.
+enum class Samples { kReal, kMadeUp, kNone };
+Result<Effort> chosen_effort(const PlanOptions& options, Samples samples);
 
 // The backend for the CPU this program runs on.
 std::string default_backend();

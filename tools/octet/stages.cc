@@ -11,6 +11,7 @@
 #include "compiler/onnx/import.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/apply.h"
+#include "compiler/plan/planner.h"
 #include "compiler/plan/unit.h"
 #include "tools/octet/progress.h"
 #include "tools/octet/sample_warnings.h"
@@ -38,6 +39,59 @@ Result<calibration::Statistics> gather(const std::string& model,
   const auto warning = statistics.ok() ? watched.warning() : std::nullopt;
   if (warning) log_warning(*warning);
   return statistics;
+}
+
+Result<MadePlan> plan_from_samples(const std::string& model,
+                                   const std::shared_ptr<const ir::Graph>& graph,
+                                   const data::Dataset& dataset, const plan::BackendSpec& spec,
+                                   const plan::Recipe& recipe, Effort effort,
+                                   const Invocation& invocation) {
+  MadePlan out;
+  if (effort == Effort::kFast) {
+    const plan::NeededStatistics needed = plan::needed_statistics(*graph, spec, recipe);
+    calibration::CalibrateOptions calibrate;
+    calibrate.values = needed.values;
+    calibrate.histograms = needed.histograms;
+    OCTET_ASSIGN(const calibration::Statistics statistics,
+                 gather(model, graph, dataset, std::move(calibrate), invocation));
+    out.samples = statistics.samples;
+    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
+    return out;
+  }
+  accuracy::RecipeOptions options;
+  options.threads = invocation.thread_count();
+  OCTET_ASSIGN(options.max_memory, invocation.memory_limit());
+  std::string stage;
+  std::optional<Progress> progress;
+  options.progress = [&](const std::string& what, size_t done, size_t all) {
+    if (what != stage) {
+      stage = what;
+      progress.emplace(invocation, what, what == "rounding layers" ? "done" : "samples");
+    }
+    progress->update(done, all);
+  };
+  auto made = accuracy::plan_with_recipe(graph, dataset, spec, recipe, options);
+  if (!made.ok()) {
+    return made.error().code() == ErrorCode::kBadData ? made.error() : made.error().in(model);
+  }
+  out.plan = std::move(made->plan);
+  out.samples = made->samples;
+  out.report = made->report;
+  return out;
+}
+
+Json to_json(const accuracy::RecipeReport& report) {
+  return {{"equalized_tensors", report.equalized_tensors},
+          {"equalized_channels", report.equalized_channels},
+          {"layers", report.layers},
+          {"rounded_by_second_order", report.rounded},
+          {"biases_corrected", report.corrected}};
+}
+
+std::string to_text(const accuracy::RecipeReport& report) {
+  return cat("accuracy   ", report.rounded, " of ", report.layers,
+             " layers rounded by second order, ", report.corrected, " biases corrected, ",
+             report.equalized_tensors, " tensors equalized\n");
 }
 
 Result<calibration::Statistics> read_statistics(const std::string& path) {

@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 
+#include "compiler/accuracy/recipe.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/data/dataset.h"
 #include "compiler/ir/graph.h"
 #include "compiler/plan/backend_spec.h"
 #include "compiler/plan/quant_plan.h"
 #include "tools/octet/invocation.h"
+#include "tools/octet/shared_options.h"
 
 namespace octet::tools {
 
@@ -22,6 +24,20 @@ Result<calibration::Statistics> gather(const std::string& model,
                                        const data::Dataset& dataset,
                                        calibration::CalibrateOptions options,
                                        const Invocation& invocation);
+
+// A plan out of samples, and what was done for it.
+struct MadePlan {
+  plan::QuantPlan plan;
+  int64_t samples = 0;
+  std::optional<accuracy::RecipeReport> report;  // of the default effort
+};
+Result<MadePlan> plan_from_samples(const std::string& model,
+                                   const std::shared_ptr<const ir::Graph>& graph,
+                                   const data::Dataset& dataset, const plan::BackendSpec& spec,
+                                   const plan::Recipe& recipe, Effort effort,
+                                   const Invocation& invocation);
+Json to_json(const accuracy::RecipeReport& report);
+std::string to_text(const accuracy::RecipeReport& report);
 
 Result<calibration::Statistics> read_statistics(const std::string& path);
 

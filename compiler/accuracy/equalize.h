@@ -1,0 +1,66 @@
+// Equalization of channels: the float function stays, the channels of what gets quantized come
+// nearer to each other, so that one scale serves them all.
+//
+// For a class of channels (channels.h) with greatest magnitude x_c among what its readers read, and
+// w_c the greatest share a reader's weight slice has in its row's magnitude:
+//   depthwise readers only    factor X / x_c: every channel gets the range X of its tensor. A row
+//                             of its own has a scale of its own, so it costs nothing;
+//   any dense reader          factor ~ x_c^-alpha w_c^(alpha - 1), alpha 0.5, and 0.8 in front of a
+//                             MatMul (SmoothQuant, Xiao et al. 2022, arXiv:2211.10438); the
+//                             greatest channel of the tensor keeps its magnitude.
+// Factors lie within 1/256 and 256; dead channels keep theirs. Behind a Clip a channel saturates at
+// what calibration saw, so dense readers are left alone there.
+//
+// Where the data of a MatMul is tied to something that cannot be scaled (a residual), a Mul in
+// front of it does the same (plan::Scaling).
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "compiler/accuracy/channels.h"
+#include "compiler/accuracy/layers.h"
+#include "compiler/plan/quant_plan.h"
+
+namespace octet::accuracy {
+
+// Greatest magnitude of every channel of some values, over all samples. Safe to call from several
+// threads; the result does not depend on the order.
+class ChannelRanges {
+ public:
+  struct Axis {
+    ir::ValueId value;
+    size_t axis = 0;
+  };
+  explicit ChannelRanges(const std::vector<Axis>& values);
+  void observe(ir::ValueId value, const ir::Tensor& tensor);
+  // Empty when it was never seen.
+  const std::vector<float>& of(ir::ValueId value) const;
+
+ private:
+  struct Entry {
+    size_t axis = 0;
+    std::vector<float> magnitudes;
+  };
+  std::map<ir::ValueId, Entry> entries_;
+  std::mutex mutex_;
+};
+
+// What equalization will ask for: the data of every layer whose channels can be scaled.
+std::vector<ChannelRanges::Axis> values_to_range(const ir::Graph& graph,
+                                                 const ChannelClasses& classes,
+                                                 const std::vector<Layer>& layers);
+
+struct Equalization {
+  std::map<ir::ValueId, ir::Tensor> constants;  // new numbers, by constant
+  std::vector<plan::Scaling> scalings;
+  size_t channels = 0;  // whose factor is not 1
+  size_t tensors = 0;   // layer inputs that changed
+};
+
+Equalization equalize(const ir::Graph& graph, const ChannelClasses& classes,
+                      const std::vector<Layer>& layers, const ChannelRanges& ranges);
+
+}  // namespace octet::accuracy

@@ -1,0 +1,226 @@
+#include "compiler/accuracy/gram.h"
+
+#include <algorithm>
+
+#include "compiler/accuracy/product.h"
+#include "compiler/base/checked.h"
+#include "compiler/base/thread_pool.h"
+
+namespace octet::accuracy {
+
+using ir::Tensor;
+
+namespace {
+
+// The columns to read of one sample.
+struct Sampled {
+  ColumnReader reader;
+  std::vector<int64_t> places;
+  size_t count = 0;  // positions
+};
+
+Result<Sampled> sample_columns(ColumnReader reader, size_t sample) {
+  const auto positions =
+      sampled_positions(reader.positions(), positions_per_sample(reader.layout()), sample);
+  Sampled out{std::move(reader), {}, positions.size()};
+  out.places = out.reader.places(positions);
+  return out;
+}
+
+class Gatherer {
+ public:
+  Gatherer(const LayerInputs& inputs, const WeightLayout& layout, size_t threads)
+      : inputs_(inputs),
+        layout_(layout),
+        threads_(threads),
+        k_(static_cast<size_t>(layout.columns)) {}
+
+  Result<GramSums> run(const ir::Node& node, std::span<const int64_t> weight_shape) {
+    const size_t samples = inputs_.tensors.size();
+    for (size_t i = 0; i < samples; ++i) {
+      OCTET_ASSIGN(ColumnReader reader,
+                   ColumnReader::make(node, layout_, inputs_.tensors[i].shape(), weight_shape));
+      OCTET_ASSIGN(Sampled sampled, sample_columns(std::move(reader), i));
+      sampled_.push_back(std::move(sampled));
+    }
+    out_.layout = layout_;
+    const auto groups = static_cast<size_t>(layout_.groups);
+    out_.fit.assign(groups * k_ * k_, 0.0);
+    out_.apart.assign(groups * k_ * k_, 0.0);
+    out_.sums.fit.assign(groups * k_, 0.0);
+    out_.sums.apart.assign(groups * k_, 0.0);
+    for (size_t i = 0; i < samples; ++i) {
+      for (size_t p = 0; p < sampled_[i].count; ++p) {
+        ++(part_of(i, samples, p) == Part::kFit ? out_.sums.fit_count : out_.sums.apart_count);
+      }
+    }
+    constexpr size_t kShort = 64;
+    if (k_ <= kShort) {
+      OCTET_TRY(parallel_for(threads_, groups, [&](size_t, size_t group) -> Status {
+        gather_short(group);
+        return {};
+      }));
+    } else {
+      for (size_t group = 0; group < groups; ++group) OCTET_TRY(gather_long(group));
+    }
+    return std::move(out_);
+  }
+
+ private:
+  std::vector<float> read(size_t sample, size_t group) const {
+    const Sampled& sampled = sampled_[sample];
+    std::vector<float> out(sampled.count * k_);
+    sampled.reader.read(inputs_.tensors[sample], inputs_.zero_point, static_cast<int64_t>(group),
+                        sampled.places, out);
+    return out;
+  }
+
+  // A whole group on one thread, a column at a time.
+  void gather_short(size_t group) {
+    std::vector<double> column(k_);
+    for (size_t i = 0; i < sampled_.size(); ++i) {
+      const std::vector<float> columns = read(i, group);
+      for (size_t p = 0; p < sampled_[i].count; ++p) {
+        std::copy_n(columns.begin() + static_cast<ptrdiff_t>(p * k_), k_, column.begin());
+        const bool fit = part_of(i, sampled_.size(), p) == Part::kFit;
+        double* gram = (fit ? out_.fit : out_.apart).data() + group * k_ * k_;
+        double* sum = (fit ? out_.sums.fit : out_.sums.apart).data() + group * k_;
+        for (size_t a = 0; a < k_; ++a) {
+          sum[a] += column[a];
+          for (size_t b = 0; b < k_; ++b) gram[a * k_ + b] += column[a] * column[b];
+        }
+      }
+    }
+  }
+
+  // A few samples at a time, their columns stacked; threads share the rows of the Gram.
+  Status gather_long(size_t group) {
+    constexpr size_t kStacked = 512;  // positions
+    size_t first = 0;
+    while (first < sampled_.size()) {
+      size_t last = first;
+      size_t positions = 0;
+      while (last < sampled_.size() && (positions == 0 || positions < kStacked)) {
+        positions += sampled_[last++].count;
+      }
+      OCTET_TRY(add_stack(group, first, last));
+      first = last;
+    }
+    mirror(out_.fit.data() + group * k_ * k_);
+    mirror(out_.apart.data() + group * k_ * k_);
+    return {};
+  }
+
+  Status add_stack(size_t group, size_t first, size_t last) {
+    std::vector<std::vector<float>> read_columns(last - first);
+    OCTET_TRY(parallel_for(threads_, last - first, [&](size_t, size_t i) -> Status {
+      read_columns[i] = read(first + i, group);
+      return {};
+    }));
+    std::vector<double> fit;
+    std::vector<double> apart;
+    for (size_t i = first; i < last; ++i) {
+      const float* column = read_columns[i - first].data();
+      for (size_t p = 0; p < sampled_[i].count; ++p, column += k_) {
+        std::vector<double>& to = part_of(i, sampled_.size(), p) == Part::kFit ? fit : apart;
+        to.insert(to.end(), column, column + k_);
+      }
+    }
+    add_sums(fit, out_.sums.fit.data() + group * k_);
+    add_sums(apart, out_.sums.apart.data() + group * k_);
+    constexpr size_t kPanel = 64;  // rows of the Gram
+    const size_t panels = (k_ + kPanel - 1) / kPanel;
+    return parallel_for(threads_, panels, [&](size_t, size_t panel) -> Status {
+      const size_t from = panel * kPanel;
+      const size_t to = std::min(k_, from + kPanel);
+      add_panel(fit, out_.fit.data() + group * k_ * k_, from, to);
+      add_panel(apart, out_.apart.data() + group * k_ * k_, from, to);
+      return {};
+    });
+  }
+
+  void add_sums(const std::vector<double>& columns, double* sums) const {
+    for (size_t i = 0; i < columns.size(); i += k_) {
+      for (size_t a = 0; a < k_; ++a) sums[a] += columns[i + a];
+    }
+  }
+
+  // Rows [from, to) of the upper triangle.
+  void add_panel(const std::vector<double>& columns, double* gram, size_t from, size_t to) const {
+    const size_t count = columns.size() / k_;
+    std::vector<double> turned((to - from) * count);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t a = from; a < to; ++a) turned[(a - from) * count + i] = columns[i * k_ + a];
+    }
+    add_product({turned.data(), count}, {columns.data() + from, k_}, gram + from * k_ + from, k_,
+                to - from, k_ - from, count);
+  }
+
+  void mirror(double* gram) const {
+    for (size_t a = 0; a < k_; ++a) {
+      for (size_t b = 0; b < a; ++b) gram[a * k_ + b] = gram[b * k_ + a];
+    }
+  }
+
+  const LayerInputs& inputs_;
+  const WeightLayout& layout_;
+  const size_t threads_;
+  const size_t k_;
+  std::vector<Sampled> sampled_;
+  GramSums out_;
+};
+
+}  // namespace
+
+Part part_of(size_t sample, size_t samples, size_t position_index) {
+  constexpr size_t kFewSamples = 8;
+  const size_t index = samples >= kFewSamples ? sample : position_index;
+  return index % 4 == 3 ? Part::kApart : Part::kFit;
+}
+
+Result<ColumnSums> column_sums(const ColumnReader& reader, const Tensor& x, size_t sample,
+                               size_t samples) {
+  OCTET_ASSIGN(const Sampled sampled, sample_columns(reader, sample));
+  const auto k = static_cast<size_t>(reader.layout().columns);
+  const auto groups = static_cast<size_t>(reader.layout().groups);
+  ColumnSums out;
+  for (size_t p = 0; p < sampled.count; ++p) {
+    const bool fit = part_of(sample, samples, p) == Part::kFit;
+    ++(fit ? out.fit_count : out.apart_count);
+    (fit ? out.fit : out.apart).resize(groups * k, 0.0);
+  }
+  std::vector<float> columns(sampled.count * k);
+  for (size_t group = 0; group < groups; ++group) {
+    reader.read(x, 0, static_cast<int64_t>(group), sampled.places, columns);
+    for (size_t p = 0; p < sampled.count; ++p) {
+      const bool fit = part_of(sample, samples, p) == Part::kFit;
+      double* to = (fit ? out.fit : out.apart).data() + group * k;
+      for (size_t a = 0; a < k; ++a) to[a] += static_cast<double>(columns[p * k + a]);
+    }
+  }
+  return out;
+}
+
+void add(const ColumnSums& from, ColumnSums& to) {
+  to.fit.resize(std::max(to.fit.size(), from.fit.size()), 0.0);
+  to.apart.resize(std::max(to.apart.size(), from.apart.size()), 0.0);
+  for (size_t i = 0; i < from.fit.size(); ++i) to.fit[i] += from.fit[i];
+  for (size_t i = 0; i < from.apart.size(); ++i) to.apart[i] += from.apart[i];
+  to.fit_count += from.fit_count;
+  to.apart_count += from.apart_count;
+}
+
+Result<GramSums> gather_grams(const ir::Node& node, const WeightLayout& layout,
+                              std::span<const int64_t> weight_shape, const LayerInputs& inputs,
+                              size_t threads, int64_t max_memory) {
+  const auto squared = checked_mul(layout.columns, layout.columns);
+  const auto count = squared ? checked_mul(*squared, layout.groups) : std::nullopt;
+  const auto bytes = count ? checked_mul(*count, 16) : std::nullopt;
+  if (!bytes || *bytes > max_memory) {
+    return resource_limit("the second-order statistics of ", layout.columns, " columns in ",
+                          layout.groups, " groups take more memory than allowed");
+  }
+  return Gatherer(inputs, layout, threads).run(node, weight_shape);
+}
+
+}  // namespace octet::accuracy

@@ -1,0 +1,69 @@
+// The lockstep pass: layer by layer, weights are rounded by second order from what the layer reads
+// in the partly quantized model, then its bias takes up what the mean of its output has shifted.
+//
+// For a layer with float weights W and float data of mean column m, quantized to z, s and data of
+// mean column m~ (both over the same columns), the mean of its output moves by
+// z s m~ - W m; the bias takes the negative. Weights and bias are judged apart, each on the columns
+// kept apart (gram.h): second-order weights stay only where they lower the layer's output error, a
+// correction only where it lowers the shift.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "compiler/accuracy/gram.h"
+#include "compiler/accuracy/layers.h"
+#include "compiler/base/result.h"
+#include "compiler/data/dataset.h"
+#include "compiler/plan/backend_spec.h"
+#include "compiler/plan/quant_plan.h"
+
+namespace octet::accuracy {
+
+// Sums of the float model's columns, per layer and sample; filled from several threads, one sample
+// each.
+class FloatColumns {
+ public:
+  // `samples`: which of the samples that are run take part.
+  FloatColumns(const ir::Graph& graph, const std::vector<Layer>& layers,
+               const std::vector<size_t>& samples);
+  Status observe(size_t sample, ir::ValueId value, const ir::Tensor& tensor);
+  // Over the given ones of the samples (by their place in `samples`), in that order.
+  ColumnSums total(size_t layer) const;
+  std::set<ir::ValueId> values() const;
+
+ private:
+  const ir::Graph& graph_;
+  const std::vector<Layer>& layers_;
+  std::map<size_t, size_t> place_;                        // of a sample
+  std::map<ir::ValueId, std::vector<size_t>> layers_of_;  // by data
+  std::vector<std::vector<ColumnSums>> sums_;             // by layer, by place
+};
+
+struct RefineOptions {
+  size_t threads = 1;
+  int64_t max_memory = 0;
+  std::function<void(size_t, size_t)> progress = nullptr;  // (layers done, all)
+};
+
+struct RefineReport {
+  size_t layers = 0;
+  size_t rounded = 0;    // by second order
+  size_t corrected = 0;  // biases
+};
+
+// At most this many samples take part: evenly spaced ones of what there is.
+std::vector<size_t> refinement_samples(size_t count);
+
+// `graph` is float, and what `plan` was made for (no edits in the plan yet); `layers` are of it.
+// Rewrites the plan's constants and puts new biases into its edits.
+Result<RefineReport> refine(const std::shared_ptr<const ir::Graph>& graph,
+                            const std::vector<Layer>& layers, const FloatColumns& columns,
+                            const data::Dataset& dataset, const std::vector<size_t>& samples,
+                            const plan::BackendSpec& spec, plan::QuantPlan& plan,
+                            const RefineOptions& options);
+
+}  // namespace octet::accuracy
