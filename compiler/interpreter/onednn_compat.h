@@ -113,6 +113,20 @@ inline void set_source_zero_point(dnnl::primitive_attr& attributes) {
 #endif
 }
 
+// oneDNN 2.x multiplies with output scales after it has added the bias, as integer operators are
+// defined; 3.x does it before.
+inline constexpr bool kScalesOutputsAfterBias = DNNL_VERSION_MAJOR < 3;
+
+// One scale per element of axis 1.
+inline void set_output_scales(dnnl::primitive_attr& attributes, const std::vector<float>& scales) {
+#if DNNL_VERSION_MAJOR >= 3
+  (void)attributes;
+  (void)scales;
+#else
+  attributes.set_output_scales(1 << 1, scales);
+#endif
+}
+
 // Dilations count the elements between two taps: 0 for a dense kernel.
 struct WindowSpec {
   Dims strides;

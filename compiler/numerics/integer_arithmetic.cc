@@ -24,7 +24,7 @@ OCTET_VECTORIZED void requantize_run(const int32_t* __restrict sums,
     float value = plus(sums[c], bias[c]) * multipliers[c];
     value = value > lowest ? value : lowest;
     value = value < greatest ? value : greatest;
-    out[c] = static_cast<uint8_t>(round_to_integer<int32_t>(value) + zero_point);
+    out[c] = static_cast<uint8_t>(round_small(value) + zero_point);
   }
 }
 

@@ -30,7 +30,7 @@ OCTET_INLINE int32_t round_saturated_finite(float x, const QuantizedRange& range
   const auto greatest = static_cast<float>(range.qmax);
   x = x > lowest ? x : lowest;
   x = x < greatest ? x : greatest;
-  return round_to_integer<int32_t>(x);
+  return round_small(x);
 }
 
 // QLinearAdd: a * ra + b * rb + k with ra = sa / sc, rb = sb / sc and k = zc - (ra * za + rb * zb),

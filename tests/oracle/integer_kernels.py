@@ -45,7 +45,7 @@ def binary(name):
     def make(random, dtype, dyadic):
         a, b, y = (Quantization(random, dtype, dyadic) for _ in range(3))
         shape = [2, 5, 4, 6]
-        other = [shape, [5, 1, 1], [6], []][random.integers(4)]
+        other = [shape, [5, 1, 1], [6], [1]][random.integers(4)]
         y.scale = np.float32(y.scale * (16 if name == "QLinearMul" else 2))
         operands = [integers(random, dtype, shape), *a.operands(), integers(random, dtype, other), *b.operands(), *y.operands()]
         return name, MICROSOFT, operands, [0, 3], {}

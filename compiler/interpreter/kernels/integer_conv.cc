@@ -26,7 +26,7 @@ std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, f
   auto bias = integer_bias(request, kBias, channels);
   if (!y || !multipliers || !bias) return std::nullopt;
   for (float& m : *multipliers) m = ops::output_multiplier(x_scale, m, y->scale);
-  return IntegerLinearOutput{{std::move(*multipliers), std::move(*bias)}, y->range};
+  return IntegerLinearOutput{std::move(*multipliers), std::move(*bias), y->range};
 }
 
 }  // namespace
@@ -42,9 +42,9 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
   auto output = linear_output(request, given->scale, conv.out_channels);
   if (!output) return KernelPtr();
   const auto products =
-      exact_products(*request.input(kWeight).constant, 0, x.dtype, given->zero_point);
+      exact_products(*request.input(kWeight).constant, 0, x.dtype, given->zero_point, *output);
   if (!products) return KernelPtr();
-  const ProductTypes types = product_types(*products, x.dtype);
+  const ProductTypes types = product_types(*products, x.dtype, y.dtype);
   IntegerLinearParts parts;
   parts.products = *products;
   parts.source_zero_point = given->zero_point;
@@ -56,11 +56,13 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
   onednn::LinearDescs descs;
   descs.src = channel_blocked_desc(x.shape, x.shape[1], types.src);
   descs.weights = onednn::Desc(dims, types.weights, dnnl::memory::format_tag::any);
-  descs.dst = channel_blocked_desc(y.shape, y.shape[1], types.sums);
+  descs.bias = parts.bias = product_bias(*products, *output, 1);
+  descs.dst = channel_blocked_desc(y.shape, y.shape[1], types.dst);
   const ThreadCount count(request.threads);  // exact sums are the same for any number
   OCTET_ASSIGN(const auto desc, onednn::described([&] {
-                 return onednn::make_convolution(request.engine, descs, conv_window_spec(conv),
-                                                 integer_attributes(*products, given->zero_point));
+                 return onednn::make_convolution(
+                     request.engine, descs, conv_window_spec(conv),
+                     integer_attributes(*products, given->zero_point, *output));
                }));
   if (!desc || is_slow(*desc)) return KernelPtr();
   OCTET_ASSIGN(parts.primitive, onednn::guarded([&]() -> dnnl::primitive {
@@ -68,7 +70,7 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
                }));
   parts.src = desc->src_desc();
   parts.weights = desc->weights_desc();
-  parts.sums = desc->dst_desc();
+  parts.dst = desc->dst_desc();
   parts.scratch = desc->scratchpad_desc();
   return make_integer_linear(request, {kX, kWeight, kBias}, std::move(parts), std::move(*output));
 }

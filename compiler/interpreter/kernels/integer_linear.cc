@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compiler/numerics/quantize.h"
+#include "compiler/ops/broadcast.h"
 
 namespace octet::interpreter {
 namespace {
@@ -41,7 +42,11 @@ class IntegerLinearKernel : public Kernel {
  public:
   IntegerLinearKernel(OnednnKernel products, ScratchPlan plan, std::optional<FloatSource> source,
                       IntegerLinearOutput output)
-      : products_(std::move(products)), plan_(plan), source_(source), output_(std::move(output)) {}
+      : products_(std::move(products)),
+        plan_(plan),
+        source_(source),
+        range_(output.range),
+        stage_(std::move(output.multipliers), std::move(output.bias)) {}
 
   std::unique_ptr<KernelState> make_state() const override { return products_.make_state(); }
 
@@ -62,10 +67,10 @@ class IntegerLinearKernel : public Kernel {
       OCTET_TRY(products_.execute({e.inputs, {&sums_at, 1}, rest, e.state, e.stream}));
     }
     const std::span<const int32_t> all(sums, static_cast<size_t>(plan_.sums));
-    if (output_.range) {
-      output_.stage.requantize(all, *output_.range, {e.output<uint8_t>(), all.size()});
+    if (range_) {
+      stage_.requantize(all, *range_, {e.output<uint8_t>(), all.size()});
     } else {
-      output_.stage.dequantize(all, {e.output<float>(), all.size()});
+      stage_.dequantize(all, {e.output<float>(), all.size()});
     }
     return {};
   }
@@ -74,12 +79,14 @@ class IntegerLinearKernel : public Kernel {
   OnednnKernel products_;
   ScratchPlan plan_;
   std::optional<FloatSource> source_;
-  IntegerLinearOutput output_;
+  std::optional<numerics::QuantizedRange> range_;
+  numerics::OutputStage stage_;
 };
 
-Result<ChargedMemoryPtr> one_integer(MemoryBudget& budget, int32_t value) {
-  OCTET_ASSIGN(ChargedMemoryPtr memory, ChargedMemory::make(budget, sizeof(int32_t)));
-  *reinterpret_cast<int32_t*>(memory->data()) = value;
+Result<ChargedMemoryPtr> integers(MemoryBudget& budget, std::span<const int32_t> values) {
+  OCTET_ASSIGN(ChargedMemoryPtr memory,
+               ChargedMemory::make(budget, static_cast<int64_t>(values.size_bytes())));
+  std::memcpy(memory->data(), values.data(), values.size_bytes());
   return memory;
 }
 
@@ -93,8 +100,10 @@ bool has_isa(dnnl::cpu_isa wanted) {
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
 }
 
-// The greatest sum over an output channel of the magnitudes of its weights.
-int64_t greatest_weight_sum(const ir::Tensor& weights, int64_t axis) {
+// True when all sums of an output channel, in any order and with its bias, are exact in float32.
+bool sums_fit_floats(const ir::Tensor& weights, int64_t axis, int64_t greatest_input,
+                     const std::vector<int32_t>& bias) {
+  constexpr int64_t kExactFloats = int64_t{1} << 24;
   const std::vector<int64_t>& shape = weights.shape();
   const auto at = static_cast<size_t>(axis);
   int64_t inner = 1;
@@ -103,33 +112,60 @@ int64_t greatest_weight_sum(const ir::Tensor& weights, int64_t axis) {
   const auto values = weights.data<int8_t>();
   for (size_t i = 0; i < values.size(); ++i) {
     const int64_t channel = static_cast<int64_t>(i) / inner % shape[at];
-    sums[static_cast<size_t>(channel)] += std::abs(int64_t{values[i]});
+    sums[static_cast<size_t>(channel)] += std::abs(int64_t{values[i]}) * greatest_input;
   }
-  return sums.empty() ? 0 : *std::max_element(sums.begin(), sums.end());
+  for (size_t c = 0; c < sums.size(); ++c) {
+    const int64_t added = c < bias.size() ? std::abs(int64_t{bias[c]}) : 0;
+    if (sums[c] + added >= kExactFloats) return false;
+  }
+  return true;
 }
+
+bool has_integers(Products products) { return products != Products::kFloat; }
 
 }  // namespace
 
 std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
-                                       int32_t x_zero) {
-  if (has_isa(dnnl::cpu_isa::avx512_core_vnni)) return Products::kInteger;
-  constexpr int64_t kExactFloats = int64_t{1} << 24;
+                                       int32_t x_zero, const IntegerLinearOutput& output) {
   const numerics::IntegerRange range = numerics::integer_range(x_dtype);
   const int64_t greatest = std::max<int64_t>(range.max - x_zero, x_zero - range.min);
-  if (greatest_weight_sum(weights, axis) >= kExactFloats / greatest) return std::nullopt;
-  return Products::kFloat;
+  const bool fit = sums_fit_floats(weights, axis, greatest, output.bias);
+  if (!has_isa(dnnl::cpu_isa::avx512_core_vnni)) {
+    return fit ? std::optional(Products::kFloat) : std::nullopt;
+  }
+  const bool to_bytes = onednn::kScalesOutputsAfterBias && fit && output.range.has_value() &&
+                        output.range->zero_point == 0;
+  return to_bytes ? Products::kIntegerToBytes : Products::kInteger;
 }
 
-ProductTypes product_types(Products products, ir::DType x_dtype) {
+ProductTypes product_types(Products products, ir::DType x_dtype, ir::DType y_dtype) {
   using Type = dnnl::memory::data_type;
-  if (products == Products::kFloat) return {Type::f32, Type::f32, Type::f32};
-  return {x_dtype == ir::DType::kInt8 ? Type::s8 : Type::u8, Type::s8, Type::s32};
+  const auto byte = [](ir::DType dtype) { return dtype == ir::DType::kInt8 ? Type::s8 : Type::u8; };
+  switch (products) {
+    case Products::kFloat:
+      return {Type::f32, Type::f32, Type::f32};
+    case Products::kInteger:
+      return {byte(x_dtype), Type::s8, Type::s32};
+    case Products::kIntegerToBytes:
+      return {byte(x_dtype), Type::s8, byte(y_dtype)};
+  }
+  return {};
 }
 
-dnnl::primitive_attr integer_attributes(Products products, int32_t source_zero_point) {
+std::optional<onednn::Desc> product_bias(Products products, const IntegerLinearOutput& output,
+                                         size_t rank) {
+  if (products != Products::kIntegerToBytes || output.bias.empty()) return std::nullopt;
+  onednn::Dims dims(rank, 1);
+  dims.back() = static_cast<int64_t>(output.bias.size());
+  return onednn::Desc(dims, dnnl::memory::data_type::s32, ops::row_major_strides(dims));
+}
+
+dnnl::primitive_attr integer_attributes(Products products, int32_t source_zero_point,
+                                        const IntegerLinearOutput& output) {
   dnnl::primitive_attr attributes = strict_attributes();
-  if (products == Products::kInteger && source_zero_point != 0) {
-    onednn::set_source_zero_point(attributes);
+  if (has_integers(products) && source_zero_point != 0) onednn::set_source_zero_point(attributes);
+  if (products == Products::kIntegerToBytes) {
+    onednn::set_output_scales(attributes, output.multipliers);
   }
   return attributes;
 }
@@ -152,34 +188,43 @@ Result<KernelPtr> make_integer_linear(const KernelRequest& request,
   using Source = PrimitiveArgument::Source;
   const Operand& x = request.input(operands.data);
   const bool floats = parts.products == Products::kFloat;
+  MemoryBudget& budget = request.weights.budget();
   OCTET_ASSIGN(
       ChargedMemoryPtr packed,
       request.weights.pack(request.input(operands.weight), parts.weights_as_stored, parts.weights));
   std::vector<PrimitiveArgument> arguments = {
       {DNNL_ARG_SRC, parts.src, Source::kInput, floats ? 0 : operands.data, nullptr},
       {DNNL_ARG_WEIGHTS, parts.weights, Source::kPacked, 0, std::move(packed)},
-      {DNNL_ARG_DST, parts.sums, Source::kOutput, 0, nullptr},
+      {DNNL_ARG_DST, parts.dst, Source::kOutput, 0, nullptr},
       {DNNL_ARG_SCRATCHPAD, parts.scratch, Source::kScratch, 0, nullptr}};
   if (!floats && parts.source_zero_point != 0) {
-    OCTET_ASSIGN(ChargedMemoryPtr zero,
-                 one_integer(request.weights.budget(), parts.source_zero_point));
+    OCTET_ASSIGN(ChargedMemoryPtr zero, integers(budget, {&parts.source_zero_point, 1}));
     const onednn::Desc one({1}, dnnl::memory::data_type::s32, dnnl::memory::format_tag::x);
     arguments.push_back(
         {DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, one, Source::kPacked, 0, std::move(zero)});
   }
+  if (parts.bias) {
+    OCTET_ASSIGN(ChargedMemoryPtr added, integers(budget, output.bias));
+    arguments.push_back({DNNL_ARG_BIAS, *parts.bias, Source::kPacked, 0, std::move(added)});
+  }
   OnednnKernel products(std::move(parts.primitive), request.engine, std::move(arguments));
   products.run_on(parts.threads);
-  const ScratchPlan plan{floats ? x.count() : 0, request.outputs[0].count()};
-  std::optional<FloatSource> source;
-  if (floats) source = FloatSource{operands.data, x.dtype, parts.source_zero_point};
-  auto kernel =
-      std::make_unique<IntegerLinearKernel>(std::move(products), plan, source, std::move(output));
-  kernel->scratch_bytes =
-      plan.source_bytes() + plan.sums_bytes() + static_cast<int64_t>(parts.scratch.get_size());
+  KernelPtr kernel;
+  if (parts.products == Products::kIntegerToBytes) {
+    kernel = std::make_unique<OnednnKernel>(std::move(products));
+  } else {
+    const ScratchPlan plan{floats ? x.count() : 0, request.outputs[0].count()};
+    std::optional<FloatSource> source;
+    if (floats) source = FloatSource{operands.data, x.dtype, parts.source_zero_point};
+    kernel =
+        std::make_unique<IntegerLinearKernel>(std::move(products), plan, source, std::move(output));
+    kernel->scratch_bytes = plan.source_bytes() + plan.sums_bytes();
+  }
+  kernel->scratch_bytes += static_cast<int64_t>(parts.scratch.get_size());
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
   kernel->needs[operands.data] = InputNeed::in(parts.src_layout);
   kernel->output_layouts = {parts.dst_layout};
-  return KernelPtr(std::move(kernel));
+  return kernel;
 }
 
 }  // namespace octet::interpreter

@@ -13,14 +13,22 @@ namespace octet::interpreter {
 
 // How oneDNN computes sums that are exact.
 enum class Products {
-  kInteger,  // int8 primitives, on machines with VNNI; others add pairs of products in 16 bits
-  kFloat,    // float32 primitives on integer-valued numbers whose sums stay below 2^24
+  kInteger,         // int8 primitives, on machines with VNNI; others add pairs in 16 bits
+  kIntegerToBytes,  // the same, the output stage within: sums below 2^24, no zero point to add
+  kFloat,           // float32 primitives on integer-valued numbers whose sums stay below 2^24
 };
 
-// The way for this machine and these weights, `axis` running over output channels and `x_zero` and
-// `x_dtype` saying how large the other factor gets; nothing where no way is exact.
+// What sums become: integers of this range, or float32 where there is none.
+struct IntegerLinearOutput {
+  std::vector<float> multipliers;  // one per output channel
+  std::vector<int32_t> bias;       // one per output channel, or none
+  std::optional<numerics::QuantizedRange> range;
+};
+
+// The way for this machine and these weights, `axis` running over output channels, and data of type
+// `x_dtype` with zero point `x_zero`; nothing where no way is exact.
 std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
-                                       int32_t x_zero);
+                                       int32_t x_zero, const IntegerLinearOutput& output);
 
 // Operand positions.
 struct IntegerLinearOperands {
@@ -29,19 +37,14 @@ struct IntegerLinearOperands {
   size_t bias = 0;  // int32; SIZE_MAX when the operator has none
 };
 
-// From sums to the output: integers of this range, or float32 where there is none.
-struct IntegerLinearOutput {
-  numerics::OutputStage stage;
-  std::optional<numerics::QuantizedRange> range;
-};
-
 struct IntegerLinearParts {
   Products products = Products::kInteger;
   dnnl::primitive primitive;
   onednn::Desc src;
   onednn::Desc weights_as_stored;
   onednn::Desc weights;
-  onednn::Desc sums;
+  std::optional<onednn::Desc> bias;
+  onednn::Desc dst;
   onednn::Desc scratch;
   Layout src_layout;
   Layout dst_layout;
@@ -53,14 +56,18 @@ Result<KernelPtr> make_integer_linear(const KernelRequest& request,
                                       const IntegerLinearOperands& operands,
                                       IntegerLinearParts parts, IntegerLinearOutput output);
 
-// Element types of source, weights and sums.
+// Element types of what the primitive reads and writes.
 struct ProductTypes {
-  dnnl::memory::data_type src, weights, sums;
+  dnnl::memory::data_type src, weights, dst;
 };
-ProductTypes product_types(Products products, ir::DType x_dtype);
+ProductTypes product_types(Products products, ir::DType x_dtype, ir::DType y_dtype);
 
-// Attributes for a source with this zero point.
-dnnl::primitive_attr integer_attributes(Products products, int32_t source_zero_point);
+// The bias that the primitive itself adds, if any, along the last of `rank` axes.
+std::optional<onednn::Desc> product_bias(Products products, const IntegerLinearOutput& output,
+                                         size_t rank);
+
+dnnl::primitive_attr integer_attributes(Products products, int32_t source_zero_point,
+                                        const IntegerLinearOutput& output);
 
 // The bias as constant integers: none when absent, nothing when a run computes it.
 std::optional<std::vector<int32_t>> integer_bias(const KernelRequest& request, size_t operand,

@@ -28,12 +28,12 @@ std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, c
   if (!multipliers || !bias) return std::nullopt;
   if (at.y_scale == SIZE_MAX || !request.has_input(at.y_scale)) {
     for (float& m : *multipliers) m *= a_scale;
-    return IntegerLinearOutput{{std::move(*multipliers), std::move(*bias)}, std::nullopt};
+    return IntegerLinearOutput{std::move(*multipliers), std::move(*bias), std::nullopt};
   }
   const auto y = output_range(request, at.y_scale, at.y_zero);
   if (!y) return std::nullopt;
   for (float& m : *multipliers) m = ops::output_multiplier(a_scale, m, y->scale);
-  return IntegerLinearOutput{{std::move(*multipliers), std::move(*bias)}, y->range};
+  return IntegerLinearOutput{std::move(*multipliers), std::move(*bias), y->range};
 }
 
 Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orientation b_layout) {
@@ -51,9 +51,10 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
   if (a.shape.back() != depth) return KernelPtr();
   auto output = linear_output(request, at, given->scale, columns);
   if (!output) return KernelPtr();
-  const auto products = exact_products(*b.constant, transposed ? 0 : 1, a.dtype, given->zero_point);
+  const auto products =
+      exact_products(*b.constant, transposed ? 0 : 1, a.dtype, given->zero_point, *output);
   if (!products) return KernelPtr();
-  const ProductTypes types = product_types(*products, a.dtype);
+  const ProductTypes types = product_types(*products, a.dtype, request.outputs[0].dtype);
   IntegerLinearParts parts;
   parts.products = *products;
   parts.source_zero_point = given->zero_point;
@@ -63,18 +64,20 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
   onednn::LinearDescs descs;
   descs.src = onednn::Desc({rows, depth}, types.src, onednn::Dims{depth, 1});
   descs.weights = onednn::Desc({depth, columns}, types.weights, dnnl::memory::format_tag::any);
-  descs.dst = onednn::Desc({rows, columns}, types.sums, onednn::Dims{columns, 1});
+  descs.bias = parts.bias = product_bias(*products, *output, 2);
+  descs.dst = onednn::Desc({rows, columns}, types.dst, onednn::Dims{columns, 1});
   const ThreadCount count(request.threads);
   OCTET_ASSIGN(const auto desc, onednn::described([&] {
-                 return onednn::make_matmul(request.engine, descs,
-                                            integer_attributes(*products, given->zero_point));
+                 return onednn::make_matmul(
+                     request.engine, descs,
+                     integer_attributes(*products, given->zero_point, *output));
                }));
   if (!desc || is_slow(*desc)) return KernelPtr();
   OCTET_ASSIGN(parts.primitive,
                onednn::guarded([&]() -> dnnl::primitive { return dnnl::matmul(*desc); }));
   parts.src = desc->src_desc();
   parts.weights = desc->weights_desc();
-  parts.sums = desc->dst_desc();
+  parts.dst = desc->dst_desc();
   parts.scratch = desc->scratchpad_desc();
   return make_integer_linear(request, {at.a, at.b, at.bias}, std::move(parts), std::move(*output));
 }
