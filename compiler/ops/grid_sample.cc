@@ -122,7 +122,9 @@ Taps taps_at(const GridSampleAttributes& attributes, const Axis& axis, double po
   if (attributes.interpolation == Interpolation::kNearest) x = numerics::round_half_even(x);
   if (!std::isfinite(x)) x = axis.low - 4;  // outside, wherever that is
   if (x < axis.low || x > axis.high) {
-    if (attributes.padding == Padding::kBorder) x = std::clamp(x, 0.0, extent - 1);
+    // Cubic taps are moved to the border one by one, as PyTorch and ONNX Runtime have it.
+    const bool whole = attributes.interpolation != Interpolation::kCubic;
+    if (attributes.padding == Padding::kBorder && whole) x = std::clamp(x, 0.0, extent - 1);
     if (attributes.padding == Padding::kReflection) x = axis.reflected(x);
   }
   if (attributes.interpolation == Interpolation::kNearest) x = numerics::round_half_even(x);
