@@ -15,12 +15,44 @@ using ir::NodeId;
 using ir::Tensor;
 using ir::ValueId;
 
+namespace {
+
+// Union-find whose representative is the least member.
+class DisjointSets {
+ public:
+  size_t size() const { return parent_.size(); }
+  void grow(size_t count) {
+    for (size_t i = 0; i < count; ++i) parent_.push_back(parent_.size());
+  }
+  void unite(size_t a, size_t b) {
+    const size_t x = find(a);
+    const size_t y = find(b);
+    parent_[std::max(x, y)] = std::min(x, y);
+  }
+  std::vector<size_t> roots() {
+    std::vector<size_t> out(parent_.size());
+    for (size_t i = 0; i < out.size(); ++i) out[i] = find(i);
+    return out;
+  }
+
+ private:
+  size_t find(size_t at) {
+    while (parent_[at] != at) {
+      parent_[at] = parent_[parent_[at]];
+      at = parent_[at];
+    }
+    return at;
+  }
+  std::vector<size_t> parent_;
+};
+
+}  // namespace
+
 class ChannelWalk {
  public:
   ChannelWalk(const Graph& graph, ChannelClasses& out) : graph_(graph), out_(out) {
     out_.of_value_.resize(graph.value_count());
-    out_.value_parent_.resize(graph.value_count());
-    std::iota(out_.value_parent_.begin(), out_.value_parent_.end(), size_t{0});
+    values_.grow(graph.value_count());
   }
 
   void run() {
@@ -301,9 +333,9 @@ class ChannelWalk {
   }
 
   void assign(ValueId value, int64_t count, size_t axis) {
-    const auto first = static_cast<int64_t>(out_.parent_.size());
+    const auto first = static_cast<int64_t>(channels_.size());
     out_.of_value_[value.index()] = {first, count, axis};
-    for (int64_t i = 0; i < count; ++i) out_.parent_.push_back(first + i);
+    channels_.grow(static_cast<size_t>(count));
   }
 
   // The output has the channels of the input, under the same factors.
@@ -320,16 +352,10 @@ class ChannelWalk {
 
   void unite(int64_t a, int64_t b, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
-      const auto x = static_cast<int64_t>(out_.class_of(a + i));
-      const auto y = static_cast<int64_t>(out_.class_of(b + i));
-      out_.parent_[static_cast<size_t>(std::max(x, y))] = std::min(x, y);
+      channels_.unite(static_cast<size_t>(a + i), static_cast<size_t>(b + i));
     }
   }
-  void unite_values(ValueId a, ValueId b) {
-    const size_t x = out_.component_of(a);
-    const size_t y = out_.component_of(b);
-    out_.value_parent_[std::max(x, y)] = std::min(x, y);
-  }
+  void unite_values(ValueId a, ValueId b) { values_.unite(a.index(), b.index()); }
 
   void fix(ValueId value) {
     const Channels channels = channels_of(value);
@@ -348,8 +374,10 @@ class ChannelWalk {
   }
 
   void collect() {
-    out_.fixed_.assign(out_.parent_.size(), false);
-    out_.clipped_.assign(out_.parent_.size(), false);
+    out_.class_ = channels_.roots();
+    out_.component_ = values_.roots();
+    out_.fixed_.assign(out_.class_.size(), false);
+    out_.clipped_.assign(out_.class_.size(), false);
     for (const int64_t channel : fixed_) out_.fixed_[out_.class_of(channel)] = true;
     for (ValueId value : clipped_) {
       const Channels channels = channels_of(value);
@@ -364,20 +392,10 @@ class ChannelWalk {
   std::vector<int64_t> fixed_;    // channels
   std::vector<ValueId> clipped_;  // values
   std::set<NodeId> done_;
+  DisjointSets channels_;
+  DisjointSets values_;
 };
 
 ChannelClasses::ChannelClasses(const Graph& graph) { ChannelWalk(graph, *this).run(); }
-
-size_t ChannelClasses::class_of(int64_t channel) const {
-  auto at = static_cast<size_t>(channel);
-  while (parent_[at] != static_cast<int64_t>(at)) at = static_cast<size_t>(parent_[at]);
-  return at;
-}
-
-size_t ChannelClasses::component_of(ValueId value) const {
-  size_t at = value.index();
-  while (value_parent_[at] != at) at = value_parent_[at];
-  return at;
-}
 
 }  // namespace octet::accuracy

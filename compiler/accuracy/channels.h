@@ -28,14 +28,14 @@ class ChannelClasses {
   const Channels& of(ir::ValueId value) const { return of_value_[value.index()]; }
 
   // The class of a channel; equal for channels that share their factor.
-  size_t class_of(int64_t channel) const;
+  size_t class_of(int64_t channel) const { return class_[static_cast<size_t>(channel)]; }
   // Groups of classes that meet in some value: their factors are relative to each other.
-  size_t component_of(ir::ValueId value) const;
+  size_t component_of(ir::ValueId value) const { return component_[value.index()]; }
 
   bool fixed(size_t channel_class) const { return fixed_[channel_class]; }
   // Behind a Clip, which cuts off at the same height whatever the factor.
   bool clipped(size_t channel_class) const { return clipped_[channel_class]; }
-  size_t class_count() const { return parent_.size(); }
+  size_t class_count() const { return class_.size(); }  // classes are numbers below it
 
   // A linear operator with a weight of its own: scales what it reads and what it computes.
   struct Linear {
@@ -59,10 +59,10 @@ class ChannelClasses {
   friend class ChannelWalk;
 
   std::vector<Channels> of_value_;
-  std::vector<int64_t> parent_;       // of channels
-  std::vector<size_t> value_parent_;  // of values
-  std::vector<bool> fixed_;           // by class
-  std::vector<bool> clipped_;         // by class
+  std::vector<size_t> class_;      // by channel: the least channel of its class
+  std::vector<size_t> component_;  // by value: the least value of its component
+  std::vector<bool> fixed_;        // by class
+  std::vector<bool> clipped_;      // by class
   std::vector<Linear> linears_;
   std::vector<Follower> followers_;
 };

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "compiler/calibration/extremes.h"
-
 namespace octet::accuracy {
 
 using ir::Graph;
@@ -94,20 +93,26 @@ class Equalizer {
       const int64_t inputs = classes_.of(linear.x).count;
       const std::vector<float> shares =
           slice_shares(linear.layout, inputs, graph_.constant(linear.weight)->data<float>());
-      const std::vector<float>& magnitudes = ranges_.of(linear.x);
       const bool integer = integer_.contains(linear.node);
-      double& greatest = greatest_[classes_.component_of(linear.x)];
       for_inputs(linear, [&](size_t i, size_t channel_class) {
         ClassFacts& facts = facts_[channel_class];
         facts.component = classes_.component_of(linear.x);
         facts.w = std::max(facts.w, static_cast<double>(shares[i]));
         facts.dense = facts.dense || !is_depthwise(linear.layout, inputs);
         facts.matmul = facts.matmul || node.is("MatMul");
-        if (!integer || i >= magnitudes.size()) return;
-        facts.read = true;
+        facts.read = facts.read || integer;
+      });
+    }
+    for (ValueId value : ranges_.values()) {
+      const ChannelClasses::Channels& channels = classes_.of(value);
+      const std::vector<float>& magnitudes = ranges_.of(value);
+      if (channels.count != static_cast<int64_t>(magnitudes.size())) continue;
+      double& greatest = greatest_[classes_.component_of(value)];
+      for (size_t i = 0; i < magnitudes.size(); ++i) {
+        ClassFacts& facts = facts_[classes_.class_of(channels.first + static_cast<int64_t>(i))];
         facts.x = std::max(facts.x, static_cast<double>(magnitudes[i]));
         greatest = std::max(greatest, static_cast<double>(magnitudes[i]));
-      });
+      }
     }
   }
 
@@ -332,9 +337,20 @@ const std::vector<float>& ChannelRanges::of(ValueId value) const {
   return it == entries_.end() ? kNone : it->second.magnitudes;
 }
 
+std::vector<ValueId> ChannelRanges::values() const {
+  std::vector<ValueId> out;
+  for (const auto& [value, entry] : entries_) out.push_back(value);
+  return out;
+}
+
 std::vector<ChannelRanges::Axis> values_to_range(const Graph& graph, const ChannelClasses& classes,
-                                                 const std::vector<Layer>& layers) {
+                                                 const std::vector<Layer>& layers,
+                                                 const std::set<ValueId>& quantized) {
   std::vector<ChannelRanges::Axis> out;
+  for (ValueId value : quantized) {
+    const ChannelClasses::Channels& channels = classes.of(value);
+    if (channels.first >= 0) out.push_back({value, channels.axis});
+  }
   for (const Layer& layer : layers) {
     const ChannelClasses::Channels& channels = classes.of(layer.x);
     const ir::Shape& shape = graph.value(layer.x).type.shape;

@@ -1,7 +1,7 @@
 // Equalization of channels: the float function stays, the channels of what gets quantized come
 // nearer to each other, so that one scale serves them all.
 //
-// For a class of channels (channels.h) with greatest magnitude x_c among what its readers read, and
+// For a class of channels (channels.h) with greatest magnitude x_c wherever it is quantized, and
 // w_c the greatest share a reader's weight slice has in its row's magnitude:
 //   depthwise readers only    factor X / x_c: every channel gets the range X of its tensor. A row
 //                             of its own has a scale of its own, so it costs nothing;
@@ -38,6 +38,7 @@ class ChannelRanges {
   void observe(ir::ValueId value, const ir::Tensor& tensor);
   // Empty when it was never seen.
   const std::vector<float>& of(ir::ValueId value) const;
+  std::vector<ir::ValueId> values() const;
 
  private:
   struct Entry {
@@ -48,10 +49,12 @@ class ChannelRanges {
   std::mutex mutex_;
 };
 
-// What equalization will ask for: the data of every layer whose channels can be scaled.
+// What equalization will ask for: of `quantized` (the values that get a quantizer) and the data of
+// every layer, those whose channels can be scaled.
 std::vector<ChannelRanges::Axis> values_to_range(const ir::Graph& graph,
                                                  const ChannelClasses& classes,
-                                                 const std::vector<Layer>& layers);
+                                                 const std::vector<Layer>& layers,
+                                                 const std::set<ir::ValueId>& quantized);
 
 struct Equalization {
   std::map<ir::ValueId, ir::Tensor> constants;  // new numbers, by constant

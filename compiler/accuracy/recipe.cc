@@ -64,7 +64,8 @@ class RecipeRun {
     const std::vector<Layer> layers =
         find_layers(*canonical_, plan::place(*canonical_, spec_, recipe_));
     const ChannelClasses classes(*canonical_);
-    const auto wanted = values_to_range(*canonical_, classes, layers);
+    const auto wanted = values_to_range(
+        *canonical_, classes, layers, plan::needed_statistics(*canonical_, spec_, recipe_).values);
     if (wanted.empty()) return {};
     ChannelRanges ranges(wanted);
     calibration::CalibrateOptions measure = pass("measuring channels");

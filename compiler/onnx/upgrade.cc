@@ -12,6 +12,9 @@
 namespace octet::onnx {
 namespace {
 
+// Beyond it the model is refused later.
+constexpr int kMaxRank = 64;
+
 constexpr std::array<std::string_view, 11> kBroadcasting = {
     "Add", "And", "Div", "Equal", "Greater", "Less", "Mul", "Or", "Pow", "Sub", "Xor"};
 
@@ -68,10 +71,11 @@ std::optional<std::vector<int64_t>> missing_axes(const ::onnx::NodeProto& node,
   if (node.input_size() != 2) return std::nullopt;
   const auto a = ranks.of(node.input(0));
   const auto b = ranks.of(node.input(1));
-  if (!a || !b) return std::nullopt;
+  if (!a || !b || *a > kMaxRank) return std::nullopt;
   int64_t at = slopes ? 1 : *integer(node, "axis");
   if (slopes && *b != 1) return axes;
   if (at < 0) at += *a;
+  if (at < 0 || at > *a) return std::nullopt;
   for (int64_t axis = at + *b; axis < *a; ++axis) {
     axes.push_back(axis - at);
   }

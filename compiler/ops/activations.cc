@@ -260,6 +260,21 @@ Result<Tensors> evaluate_prelu(const EvaluateContext& context) {
   });
 }
 
+// Integers by way of double, converted as Cast would.
+Result<Tensors> evaluate_shrink(const EvaluateContext& context) {
+  const Tensor& x = context.input(0);
+  if (numerics::is_floating_point(x.dtype())) return evaluate_floats<ShrinkOp>(context);
+  if (!numerics::is_integer(x.dtype()) || is_packed_integer(x.dtype())) {
+    return unsupported_dtype(context, x.dtype());
+  }
+  const ShrinkOp shrink{ShrinkOp::numbers(context.node)};
+  OCTET_ASSIGN(Tensor out, context.allocate(x.dtype(), x.shape()));
+  for (int64_t i = 0; i < x.element_count(); ++i) {
+    out.set_from_double(i, shrink(x.at_as_double(i)));
+  }
+  return one_tensor(std::move(out));
+}
+
 OpSchema activation(std::string_view name, EvaluateFunction evaluate, int64_t since = 7) {
   OpSchema schema;
   schema.name = name;
@@ -302,7 +317,7 @@ OpSchema PRelu_schema() {
 }
 OpSchema Relu_schema() { return activation("Relu", evaluate_relu); }
 OpSchema Selu_schema() { return activation("Selu", evaluate_floats<SeluOp>); }
-OpSchema Shrink_schema() { return activation("Shrink", evaluate_floats<ShrinkOp>, 9); }
+OpSchema Shrink_schema() { return activation("Shrink", evaluate_shrink, 9); }
 OpSchema Swish_schema() { return activation("Swish", evaluate_floats<SwishOp>, 24); }
 OpSchema ThresholdedRelu_schema() {
   return activation("ThresholdedRelu", evaluate_floats<ThresholdedReluOp>, 10);

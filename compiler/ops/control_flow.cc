@@ -79,6 +79,24 @@ Result<Tensor> Stack::stacked(const EvaluateContext& context, const ir::TensorTy
   return out;
 }
 
+Result<Tensor> slice_of(const EvaluateContext& context, const Tensor& tensor, size_t axis,
+                        int64_t index) {
+  OCTET_ASSIGN(const size_t width, element_width(tensor.dtype()));
+  std::vector<int64_t> shape = tensor.shape();
+  const int64_t extent = shape[axis];
+  shape.erase(shape.begin() + static_cast<int64_t>(axis));
+  OCTET_ASSIGN(Tensor out, context.allocate(tensor.dtype(), shape));
+  if (out.element_count() == 0) return out;
+  int64_t outer = 1;
+  for (size_t a = 0; a < axis; ++a) outer *= shape[a];
+  const auto run = static_cast<size_t>(out.element_count() / outer) * width;
+  for (int64_t o = 0; o < outer; ++o) {
+    std::memcpy(writable_bytes(out) + static_cast<size_t>(o) * run,
+                tensor.bytes().data() + static_cast<size_t>(o * extent + index) * run, run);
+  }
+  return out;
+}
+
 namespace {
 
 std::vector<ir::TensorType> types_of(const Facts& facts) {

@@ -18,6 +18,13 @@ Facts of_types(const InferContext& context, std::span<const ir::TensorType> type
 // One part per run of a body becomes one tensor with a new axis.
 ir::TensorType stacked_type(const ir::TensorType& part, int64_t signed_axis, const ir::Dim& count);
 
+// Slice `index` of a tensor along an axis, without that axis.
+Result<Tensor> slice_of(const EvaluateContext& context, const Tensor& tensor, size_t axis,
+                        int64_t index);
+
+// Scan of opset 8, which has a batch axis and lengths per sample.
+Result<Tensors> evaluate_batched_scan(const EvaluateContext& context);
+
 enum class StackOrder { kFirstInFront, kLastInFront };
 
 // What bodies give once per run, stacked along a new axis in the end.

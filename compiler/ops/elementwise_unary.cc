@@ -157,13 +157,22 @@ Result<Tensors> evaluate_test(const EvaluateContext& context, Test test) {
   });
 }
 
+// `evaluate` on the operand widened to float32.
+Result<Tensors> of_tiny_floats(const EvaluateContext& context, EvaluateFunction evaluate) {
+  OCTET_ASSIGN(const Tensor wide, widen_tiny_floats(context, context.input(0)));
+  const Tensor* const inputs[] = {&wide};
+  return evaluate({context.node, context.opset, inputs, context.budget});
+}
+
 Result<Tensors> evaluate_is_nan(const EvaluateContext& context) {
   if (is_half(context.input(0).dtype())) return through_float32(context, evaluate_is_nan);
+  if (is_tiny_float(context.input(0).dtype())) return of_tiny_floats(context, evaluate_is_nan);
   return evaluate_test(context, [](auto x) { return std::isnan(x); });
 }
 
 Result<Tensors> evaluate_is_inf(const EvaluateContext& context) {
   if (is_half(context.input(0).dtype())) return through_float32(context, evaluate_is_inf);
+  if (is_tiny_float(context.input(0).dtype())) return of_tiny_floats(context, evaluate_is_inf);
   const bool negative = ir::int_attribute(context.node, "detect_negative", 1) != 0;
   const bool positive = ir::int_attribute(context.node, "detect_positive", 1) != 0;
   return evaluate_test(

@@ -122,7 +122,9 @@ Taps taps_at(const GridSampleAttributes& attributes, const Axis& axis, double po
   if (attributes.interpolation == Interpolation::kNearest) x = numerics::round_half_even(x);
   if (!std::isfinite(x)) x = axis.low - 4;  // outside, wherever that is
   if (x < axis.low || x > axis.high) {
-    if (attributes.padding == Padding::kBorder) x = std::clamp(x, 0.0, extent - 1);
+    // Cubic taps are moved to the border one by one, as PyTorch and ONNX Runtime have it.
+    const bool whole = attributes.interpolation != Interpolation::kCubic;
+    if (attributes.padding == Padding::kBorder && whole) x = std::clamp(x, 0.0, extent - 1);
     if (attributes.padding == Padding::kReflection) x = axis.reflected(x);
   }
   if (attributes.interpolation == Interpolation::kNearest) x = numerics::round_half_even(x);
@@ -161,6 +163,16 @@ double sample(const T* plane, std::span<const Taps> taps, std::span<const int64_
   }
 }
 
+// Integers as Cast would give them.
+template <typename T>
+T element_of(double value, DType dtype) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<T>(value);
+  } else {
+    return static_cast<T>(numerics::cast_to_integer(value, dtype));
+  }
+}
+
 Result<Tensors> evaluate_grid_sample(const EvaluateContext& context) {
   const Tensor& x = context.input(0);
   const Tensor& grid = context.input(1);
@@ -182,7 +194,7 @@ Result<Tensors> evaluate_grid_sample(const EvaluateContext& context) {
     axes[a].low = attributes.align_corners ? 0 : -0.5;
     axes[a].high = static_cast<double>(axes[a].extent) - (attributes.align_corners ? 1 : 0.5);
   }
-  return visit_float(context, x.dtype(), [&](auto zero) -> Result<Tensors> {
+  return visit_number(context, x.dtype(), [&](auto zero) -> Result<Tensors> {
     using T = decltype(zero);
     OCTET_ASSIGN(Tensor y, context.allocate(x.dtype(), shape));
     if (y.element_count() == 0) return one_tensor(std::move(y));
@@ -201,8 +213,8 @@ Result<Tensors> evaluate_grid_sample(const EvaluateContext& context) {
       }
       for (int64_t c = 0; c < channels; ++c) {
         const int64_t plane = np / positions * channels + c;
-        out[plane * positions + np % positions] =
-            static_cast<T>(sample(x.data<T>().data() + plane * all[1], taps, strides));
+        const double value = sample(x.data<T>().data() + plane * all[1], taps, strides);
+        out[plane * positions + np % positions] = element_of<T>(value, x.dtype());
       }
     }
     return one_tensor(std::move(y));

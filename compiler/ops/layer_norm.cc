@@ -3,7 +3,7 @@
 #include <cmath>
 #include <optional>
 
-#include "compiler/ops/evaluate_helpers.h"
+#include "compiler/ops/doubles.h"
 #include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/normalization.h"
 
@@ -157,33 +157,29 @@ Result<Facts> infer_rms_norm(const InferContext& context) {
   return one_fact(context.type(1).storage, x);
 }
 
-// x / sqrt(mean of squares + epsilon) * scale over the axes from `axis` on.
+// x / sqrt(mean of squares + epsilon) * scale over the axes from `axis` on. Scale and result may be
+// of another type than x.
 Result<Tensors> evaluate_rms_norm(const EvaluateContext& context) {
   const Tensor& x = context.input(0);
-  OCTET_TRY(require_dtype(context, 1, x.dtype()));
-  if (is_half(x.dtype())) return through_float32(context, evaluate_rms_norm);
   OCTET_ASSIGN(const Rows rows, rows_of(context));
   const double epsilon = ir::float_attribute(context.node, "epsilon", 1e-5F);
-  return visit_float(context, x.dtype(), [&](auto zero) -> Result<Tensors> {
-    using T = decltype(zero);
-    OCTET_ASSIGN(Tensor y, context.allocate(x.dtype(), x.shape()));
-    if (x.element_count() == 0) return one_tensor(std::move(y));
+  OCTET_ASSIGN(auto from, doubles_of(context, 0));
+  OCTET_ASSIGN(auto y, Scratch<double>::make(context, x.element_count()));
+  if (x.element_count() > 0) {
     OCTET_ASSIGN(auto scale, Spread::make(context, 1, rows));
     for (int64_t r = 0; r < rows.rows; ++r) {
-      const T* from = x.data<T>().data() + r * rows.count;
-      T* to = y.mutable_data<T>().data() + r * rows.count;
+      const double* row = from.span().data() + r * rows.count;
+      double* to = y.span().data() + r * rows.count;
       double squares = 0;
-      for (int64_t i = 0; i < rows.count; ++i) {
-        squares += static_cast<double>(from[i]) * static_cast<double>(from[i]);
-      }
+      for (int64_t i = 0; i < rows.count; ++i) squares += row[i] * row[i];
       const double root = std::sqrt(squares / static_cast<double>(rows.count) + epsilon);
       const double* s = scale.row(r);
-      for (int64_t i = 0; i < rows.count; ++i) {
-        to[i] = static_cast<T>(static_cast<double>(from[i]) / root * s[i]);
-      }
+      for (int64_t i = 0; i < rows.count; ++i) to[i] = row[i] / root * s[i];
     }
-    return one_tensor(std::move(y));
-  });
+  }
+  OCTET_ASSIGN(Tensor out,
+               tensor_of_doubles(context, context.input(1).dtype(), x.shape(), y.span()));
+  return one_tensor(std::move(out));
 }
 
 // Elements that share their indices on all axes but `axes` are normalized together: the shape of

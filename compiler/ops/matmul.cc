@@ -1,5 +1,9 @@
 #include "compiler/ops/matmul.h"
 
+#include <cmath>
+#include <string_view>
+#include <type_traits>
+
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/infer_helpers.h"
 
@@ -110,8 +114,25 @@ Result<Facts> infer_gemm(const InferContext& context) {
   return one_fact(dtype, out);
 }
 
+// What sums are made in: integers modulo 2^bits, with factors that are integers too.
 template <typename T>
-Status add_scaled(const GemmAttributes& gemm, const Tensor& c, std::span<double> row, int64_t i) {
+using GemmSum = std::conditional_t<std::is_floating_point_v<T>, double, Wrapping<T>>;
+
+template <typename T>
+Result<GemmSum<T>> gemm_factor(float factor, std::string_view name) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<double>(factor);
+  } else {
+    constexpr float kMax = 1 << 24;
+    if (!(std::abs(factor) <= kMax) || std::trunc(factor) != factor) {
+      return unsupported("attribute ", name, " is ", factor, ", of integers");
+    }
+    return static_cast<GemmSum<T>>(static_cast<int64_t>(factor));
+  }
+}
+
+template <typename T>
+void add_scaled(GemmSum<T> beta, const Tensor& c, std::span<GemmSum<T>> row, int64_t i) {
   // c is [M,N] or broadcasts to it: strides follow from its trailing axes.
   const T* pc = c.data<T>().data();
   const std::vector<int64_t>& s = c.shape();
@@ -119,9 +140,8 @@ Status add_scaled(const GemmAttributes& gemm, const Tensor& c, std::span<double>
   const int64_t at = s.size() == 2 && s[0] != 1 ? i * columns : 0;
   for (size_t j = 0; j < row.size(); ++j) {
     const int64_t k = columns == 1 ? at : at + static_cast<int64_t>(j);
-    row[j] += static_cast<double>(gemm.beta) * static_cast<double>(pc[k]);
+    row[j] += beta * static_cast<GemmSum<T>>(pc[k]);
   }
-  return {};
 }
 
 template <typename T>
@@ -142,39 +162,42 @@ Result<Tensors> gemm_of(const EvaluateContext& context, const GemmAttributes& ge
       return malformed("input 2: does not broadcast to the product's shape");
     }
   }
+  using Sum = GemmSum<T>;
+  OCTET_ASSIGN(const Sum alpha, gemm_factor<T>(gemm.alpha, "alpha"));
+  OCTET_ASSIGN(const Sum beta, gemm_factor<T>(gemm.beta, "beta"));
   OCTET_ASSIGN(Tensor y, context.allocate(a.dtype(), {m, n}));
-  OCTET_ASSIGN(auto scratch, Scratch<double>::make(context, n));
-  const std::span<double> row = scratch.span();
+  OCTET_ASSIGN(auto scratch, Scratch<Sum>::make(context, n));
+  const std::span<Sum> row = scratch.span();
   const T* pa = a.data<T>().data();
   const T* pb = b.data<T>().data();
   T* out = y.mutable_data<T>().data();
   for (int64_t i = 0; n > 0 && i < m; ++i) {
-    std::fill(row.begin(), row.end(), 0.0);
+    std::fill(row.begin(), row.end(), Sum());
     if (gemm.transpose_b) {
       for (int64_t j = 0; j < n; ++j) {
-        double sum = 0;
+        Sum sum = 0;
         for (int64_t p = 0; p < k; ++p) {
-          sum += static_cast<double>(pa[gemm.transpose_a ? p * m + i : i * k + p]) *
-                 static_cast<double>(pb[j * k + p]);
+          sum += static_cast<Sum>(pa[gemm.transpose_a ? p * m + i : i * k + p]) *
+                 static_cast<Sum>(pb[j * k + p]);
         }
         row[static_cast<size_t>(j)] = sum;
       }
     } else {
       for (int64_t p = 0; p < k; ++p) {
-        const auto x = static_cast<double>(pa[gemm.transpose_a ? p * m + i : i * k + p]);
+        const auto x = static_cast<Sum>(pa[gemm.transpose_a ? p * m + i : i * k + p]);
         for (int64_t j = 0; j < n; ++j) {
-          row[static_cast<size_t>(j)] += x * static_cast<double>(pb[p * n + j]);
+          row[static_cast<size_t>(j)] += x * static_cast<Sum>(pb[p * n + j]);
         }
       }
     }
-    for (double& sum : row) sum *= static_cast<double>(gemm.alpha);
-    if (context.has_input(2)) OCTET_TRY(add_scaled<T>(gemm, context.input(2), row, i));
+    for (Sum& sum : row) sum *= alpha;
+    if (context.has_input(2)) add_scaled<T>(beta, context.input(2), row, i);
     for (int64_t j = 0; j < n; ++j) out[i * n + j] = static_cast<T>(row[static_cast<size_t>(j)]);
   }
   return one_tensor(std::move(y));
 }
 
-// alpha * A' * B' + beta * C; in double, rounded once.
+// alpha * A' * B' + beta * C; floats in double, rounded once.
 Result<Tensors> evaluate_gemm(const EvaluateContext& context) {
   for (size_t i = 0; i < 2; ++i) {
     if (context.input(i).rank() != 2) {
@@ -185,7 +208,7 @@ Result<Tensors> evaluate_gemm(const EvaluateContext& context) {
   OCTET_TRY(require_dtype(context, 1, dtype));
   if (context.has_input(2)) OCTET_TRY(require_dtype(context, 2, dtype));
   if (is_half(dtype)) return through_float32(context, evaluate_gemm);
-  return visit_float(context, dtype, [&](auto zero) {
+  return visit_number(context, dtype, [&](auto zero) {
     return gemm_of<decltype(zero)>(context, GemmAttributes::from(context.node));
   });
 }

@@ -1,4 +1,5 @@
 // Scan (ai.onnx 9 and on): a body run once per slice of its operands. onnx/docs/Operators.md, Scan.
+// Opset 8 is in batched_scan.cc.
 #include <cstring>
 
 #include "compiler/ops/control_flow.h"
@@ -56,6 +57,7 @@ ir::TensorType slice_type(const ir::TensorType& type, int64_t signed_axis) {
 }
 
 Result<Facts> infer_scan(const InferContext& context) {
+  if (context.opset() < 9) return unknown_facts(context);
   const BodyGraph body = BodyGraph::of(context.node, "body");
   if (body.graph == nullptr) return unknown_facts(context);
   OCTET_ASSIGN(const auto attributes, ScanAttributes::from(context.node, context.input_count(),
@@ -92,25 +94,6 @@ Result<Facts> infer_scan(const InferContext& context) {
   return of_types(context, types);
 }
 
-// Slice `index` of a tensor along an axis, without that axis.
-Result<Tensor> slice_of(const EvaluateContext& context, const Tensor& tensor, size_t axis,
-                        int64_t index) {
-  OCTET_ASSIGN(const size_t width, element_width(tensor.dtype()));
-  std::vector<int64_t> shape = tensor.shape();
-  const int64_t extent = shape[axis];
-  shape.erase(shape.begin() + static_cast<int64_t>(axis));
-  OCTET_ASSIGN(Tensor out, context.allocate(tensor.dtype(), shape));
-  if (out.element_count() == 0) return out;
-  int64_t outer = 1;
-  for (size_t a = 0; a < axis; ++a) outer *= shape[a];
-  const auto run = static_cast<size_t>(out.element_count() / outer) * width;
-  for (int64_t o = 0; o < outer; ++o) {
-    std::memcpy(writable_bytes(out) + static_cast<size_t>(o) * run,
-                tensor.bytes().data() + static_cast<size_t>(o * extent + index) * run, run);
-  }
-  return out;
-}
-
 // Axis and direction of each scanned operand, and the number of slices they all have.
 struct ScanOperands {
   std::vector<size_t> axes;
@@ -135,6 +118,7 @@ struct ScanOperands {
 };
 
 Result<Tensors> evaluate_scan(const EvaluateContext& context) {
+  if (context.opset < 9) return evaluate_batched_scan(context);
   for (size_t i = 0; i < context.inputs.size(); ++i) {
     if (!context.has_input(i)) return malformed("input ", i, " is missing");
   }
@@ -195,8 +179,9 @@ Result<Tensors> evaluate_scan(const EvaluateContext& context) {
 
 OpSchema Scan_schema() {
   return {.name = "Scan",
-          .since = 9,
+          .since = 8,
           .roles = {Role::kData},
+          .required = 0,
           .max_inputs = SIZE_MAX,
           .infer = infer_scan,
           .evaluate = evaluate_scan};

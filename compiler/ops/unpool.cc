@@ -145,26 +145,41 @@ int64_t image_offset(const Columns& columns, int64_t tap, int64_t block) {
 }
 
 // The inverse of im2col: elements of blocks that overlap are added.
-Result<Tensors> evaluate_col2im(const EvaluateContext& context) {
-  const Tensor& x = context.input(0);
-  OCTET_ASSIGN(const Columns columns, columns_of(context));
-  std::vector<int64_t> shape = {x.shape()[0], columns.channels};
-  shape.insert(shape.end(), columns.image.begin(), columns.image.end());
-  OCTET_ASSIGN(const int64_t count, element_product(shape));
-  OCTET_ASSIGN(const int64_t plane, element_product(columns.image));
-  OCTET_ASSIGN(auto from, doubles_of(context, 0));
-  OCTET_ASSIGN(auto y, Scratch<double>::make(context, count));
-  for (int64_t p = 0; p < x.shape()[0] * columns.channels && count > 0; ++p) {
+template <typename T>
+void add_blocks(const Columns& columns, int64_t planes, int64_t plane, const T* x, T* y) {
+  for (int64_t p = 0; p < planes; ++p) {
     for (int64_t tap = 0; tap < columns.taps; ++tap) {
-      const double* row = from.span().data() + (p * columns.taps + tap) * columns.blocks;
+      const T* row = x + (p * columns.taps + tap) * columns.blocks;
       for (int64_t block = 0; block < columns.blocks; ++block) {
         const int64_t at = image_offset(columns, tap, block);
-        if (at >= 0) y[static_cast<size_t>(p * plane + at)] += row[block];
+        if (at < 0) continue;
+        T& to = y[p * plane + at];
+        if constexpr (std::is_floating_point_v<T>) {
+          to += row[block];
+        } else {
+          to = wrapping_add(to, row[block]);
+        }
       }
     }
   }
-  OCTET_ASSIGN(Tensor out, tensor_of_doubles(context, x.dtype(), shape, y.span()));
-  return one_tensor(std::move(out));
+}
+
+Result<Tensors> evaluate_col2im(const EvaluateContext& context) {
+  const Tensor& x = context.input(0);
+  if (is_half(x.dtype())) return through_float32(context, evaluate_col2im);
+  OCTET_ASSIGN(const Columns columns, columns_of(context));
+  std::vector<int64_t> shape = {x.shape()[0], columns.channels};
+  shape.insert(shape.end(), columns.image.begin(), columns.image.end());
+  OCTET_ASSIGN(const int64_t plane, element_product(columns.image));
+  return visit_number(context, x.dtype(), [&](auto zero) -> Result<Tensors> {
+    using T = decltype(zero);
+    OCTET_ASSIGN(Tensor y, context.allocate(x.dtype(), shape));
+    if (y.element_count() > 0) {
+      add_blocks(columns, shape[0] * shape[1], plane, x.data<T>().data(),
+                 y.mutable_data<T>().data());
+    }
+    return one_tensor(std::move(y));
+  });
 }
 
 Result<Facts> infer_col2im(const InferContext& context) {

@@ -65,13 +65,16 @@ Status add_scaling(Graph& graph, const std::map<std::string, NodeId>& nodes,
   OCTET_ASSIGN(const ValueId factors,
                graph.add_constant(graph.unique_value_name(scaling.result + "_factors"),
                                   std::make_shared<const Tensor>(scaling.factors)));
-  OCTET_ASSIGN(const ValueId result, graph.add_value(scaling.result, type));
   ir::Node mul;
   mul.op_type = "Mul";
   mul.name = scaling.result;
   mul.inputs = {from, factors};
-  mul.outputs = {result};
+  mul.outputs = {ValueId()};
   mul.origins = graph.node(first).origins;
+  const auto lookup = [&](ValueId id) -> const ir::Value& { return graph.value(id); };
+  OCTET_ASSIGN(const std::vector<ir::ValueFacts> facts, ops::infer_node(mul, lookup, graph.model));
+  OCTET_ASSIGN(const ValueId result, graph.add_value(scaling.result, facts.front().type));
+  mul.outputs = {result};
   graph.add_node(std::move(mul), first);
   for (const auto& [node, input] : readers) graph.set_input(node, input, result);
   return {};

@@ -7,6 +7,8 @@
 namespace octet::testing_support {
 namespace {
 
+constexpr int64_t kMaxBytesPerNode = int64_t{1} << 30;
+
 using Values = std::vector<std::optional<ir::Tensor>>;  // by value id
 
 Status run_node(const ir::Graph& graph, const ir::Node& node, Values& values) {
@@ -20,7 +22,8 @@ Status run_node(const ir::Graph& graph, const ir::Node& node, Values& values) {
     if (!values[id.index()]) return internal_error("a captured value is missing");
     captured.push_back(&*values[id.index()]);
   }
-  const ops::EvaluateContext context{node, graph.model.opset(), inputs, nullptr, captured};
+  MemoryBudget budget(kMaxBytesPerNode);
+  const ops::EvaluateContext context{node, graph.model.opset(), inputs, &budget, captured};
   OCTET_ASSIGN(std::vector<ir::Tensor> outputs, ops::evaluate_node(context));
   if (outputs.size() < node.outputs.size()) return internal_error("too few outputs");
   for (size_t i = 0; i < node.outputs.size(); ++i) {
