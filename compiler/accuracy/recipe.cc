@@ -6,6 +6,7 @@
 #include "compiler/accuracy/equalize.h"
 #include "compiler/accuracy/refine.h"
 #include "compiler/calibration/fingerprint.h"
+#include "compiler/data/content_order.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/planner.h"
 
@@ -25,6 +26,7 @@ class RecipeRun {
   Result<RecipeResult> run() {
     OCTET_TRY(plan::check_selectors(recipe_, *canonical_));
     OCTET_TRY(equalize_channels());
+    OCTET_TRY(dataset_.settle());
     const std::vector<Layer> layers =
         find_layers(*equalized_, plan::place(*equalized_, spec_, recipe_));
     const std::vector<size_t> samples = refinement_samples(dataset_.size());
@@ -133,7 +135,7 @@ class RecipeRun {
   }
 
   const std::shared_ptr<const Graph>& canonical_;
-  const data::Dataset& dataset_;
+  data::ContentOrder dataset_;  // samples are split, and floats added up over them
   const plan::BackendSpec& spec_;
   const plan::Recipe& recipe_;
   const RecipeOptions& options_;

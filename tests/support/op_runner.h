@@ -48,11 +48,13 @@ struct OpCase {
   ir::AttributeMap attributes = {};
   int64_t opset = 17;
   size_t outputs = 1;
+  std::string domain = {};
 };
 
 inline ir::Node node_of(const OpCase& c) {
   ir::Node node;
   node.op_type = c.op_type;
+  node.domain = c.domain;
   node.attributes = c.attributes;
   node.origins = {"node"};
   for (size_t i = 0; i < c.operands.size(); ++i) {

@@ -21,10 +21,10 @@ Result<MadePlan> made_plan(const PlanVerbOptions& options, const Invocation& inv
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options.plan));
   OCTET_TRY(plan::check_selectors(recipe, *graph).in(options.plan.recipe));
   if (options.data.path.empty()) {
-    OCTET_TRY(chosen_effort(options.plan, Samples::kNone));
     OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options.statistics));
     MadePlan out;
     OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
+    OCTET_TRY(chosen_effort(options.plan, Samples::kNone));
     return out;
   }
   OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));

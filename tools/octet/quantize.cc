@@ -72,11 +72,11 @@ class Quantization {
  private:
   Result<MadePlan> make() {
     if (!options_.statistics.empty()) {
-      OCTET_TRY(chosen_effort(options_.plan, Samples::kNone));
       OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options_.statistics));
       MadePlan out;
       out.samples = statistics.samples;
       OCTET_ASSIGN(out.plan, plan::make_plan(*graph_, statistics, spec_, recipe_));
+      OCTET_TRY(chosen_effort(options_.plan, Samples::kNone));
       return out;
     }
     // All samples are opened, so that those beyond --samples can serve to measure the error.

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <span>
 
+#include "compiler/data/content_order.h"
+
 namespace octet::tools {
 namespace {
 
@@ -30,33 +32,12 @@ bool is_zero(const data::Sample& sample) {
   });
 }
 
-constexpr uint64_t kOdd = 0x9E3779B97F4A7C15U;
-
-uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * kOdd;
-  return hash ^ (hash >> 29);
-}
-
-uint64_t hash_of(const data::Sample& sample) {
-  uint64_t hash = kOdd;
-  for (const ir::Tensor& tensor : sample) {
-    for (const int64_t extent : tensor.shape()) hash = mix(hash, static_cast<uint64_t>(extent));
-    const auto bytes = tensor.bytes();
-    for (size_t at = 0; at < bytes.size(); at += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + at, std::min(sizeof(word), bytes.size() - at));
-      hash = mix(hash, word);
-    }
-  }
-  return hash;
-}
-
 }  // namespace
 
 Result<data::Sample> WatchedDataset::get(size_t index) const {
   auto sample = dataset_.get(index);
   if (!sample.ok() || dataset_.data_free()) return sample;
-  const uint64_t hash = hash_of(*sample);
+  const uint64_t hash = data::content_hash(*sample);
   const bool blank = is_blank(*sample);
   const bool zero = blank && is_zero(*sample);
   const std::lock_guard lock(mutex_);

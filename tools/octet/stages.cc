@@ -70,10 +70,13 @@ Result<MadePlan> plan_from_samples(const std::string& model,
     }
     progress->update(done, all);
   };
-  auto made = accuracy::plan_with_recipe(graph, dataset, spec, recipe, options);
+  const WatchedDataset watched(dataset);
+  auto made = accuracy::plan_with_recipe(graph, watched, spec, recipe, options);
   if (!made.ok()) {
     return made.error().code() == ErrorCode::kBadData ? made.error() : made.error().in(model);
   }
+  progress.reset();
+  if (const auto warning = watched.warning()) log_warning(*warning);
   out.plan = std::move(made->plan);
   out.samples = made->samples;
   out.report = made->report;
