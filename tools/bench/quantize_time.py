@@ -1,7 +1,7 @@
 """Whole-process time and peak memory of `octet quantize` against ONNX Runtime's min-max quantizer (its
 library call alone), in turn in one run.
 
-  quantize_time.py OCTET [--model mobilenet_v1_075] [--samples 100] [--rounds 3]
+  quantize_time.py OCTET [--model mobilenet_v1_075] [--samples 100] [--effort default] [--rounds 3]
 
 Needs OCTET_SHARED. The calibration samples are float32 .npy for both; with --pictures Octet reads the
 folder of JPEG pictures as well."""
@@ -36,6 +36,7 @@ def main():
     parser.add_argument("octet", type=pathlib.Path)
     parser.add_argument("--model", default="mobilenet_v1_075")
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--effort", default="default", choices=("fast", "default"))
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     shared = corpus_data.shared_folder()
@@ -53,17 +54,17 @@ def main():
         ours, pictures, peers, memory = [], [], [], {}
         for _ in range(args.rounds):
             seconds, memory[args.samples] = timed([args.octet, "quantize", model.path, "--data", array, "--samples",
-                                                   args.samples, "-o", out, "-q"])
+                                                   args.samples, "--effort", args.effort, "-o", out, "-q"])
             ours.append(seconds)
             pictures.append(timed([args.octet, "quantize", model.path, *model.calibration, "--samples", args.samples,
-                                   "-o", out, "-q"])[0])
+                                   "--effort", args.effort, "-o", out, "-q"])[0])
             peer = subprocess.run([sys.executable, shared / "judge/peers/quantize_onnxruntime.py", args.model,
                                    folder / "peer.onnx", "--limit", str(args.samples)], capture_output=True, text=True,
                                   check=True)
             peers.append(json.loads(peer.stdout.strip().splitlines()[-1])["seconds"])
         for samples in (20, 200):
-            memory[samples] = timed([args.octet, "quantize", model.path, "--data", array, "--samples", samples, "-o", out,
-                                     "-q"])[1]
+            memory[samples] = timed([args.octet, "quantize", model.path, "--data", array, "--samples", samples,
+                                     "--effort", args.effort, "-o", out, "-q"])[1]
     print(f"octet quantize, .npy       {min(ours):6.2f} s  (whole process)")
     print(f"octet quantize, pictures   {min(pictures):6.2f} s  {min(pictures) / min(ours):.2f} of the .npy")
     print(f"ONNX Runtime min-max       {min(peers):6.2f} s  (library call); octet takes {min(ours) / min(peers):.2f} of it")

@@ -61,7 +61,9 @@ class Determinism : public ::testing::TestWithParam<Case> {
     return file_bytes(folder_.path(name));
   }
 
-  std::string quantized(std::vector<std::string> arguments) const {
+  std::string quantized(std::vector<std::string> arguments,
+                        const std::string& effort = "fast") const {
+    arguments.insert(arguments.end(), {"--effort", effort});
     arguments.insert(arguments.end(), {"-b", GetParam().backend, "--range", GetParam().range});
     return made("quantize", std::move(arguments), "quantized.onnx");
   }
@@ -96,6 +98,20 @@ TEST_P(Determinism, ThreadsOrderShardsAndStagesDoNotShow) {
   EXPECT_EQ(quantized({"--stats", merged}) == expected, true) << "quantize --stats";
 
   made("plan", {"--stats", merged, "-b", GetParam().backend, "--range", GetParam().range},
+       "model.plan");
+  EXPECT_EQ(made("emit", {"--plan", folder_.path("model.plan")}, "emitted.onnx") == expected, true)
+      << "plan and emit";
+}
+
+TEST_P(Determinism, OfTheDefaultRecipeToo) {
+  const std::string expected = quantized({"--data", data(), "--threads", "1"}, "default");
+  ASSERT_FALSE(expected.empty());
+  EXPECT_NE(expected == quantized({"--data", data()}), true) << "the recipe did nothing";
+  for (const char* threads : {"2", "4", "8"}) {
+    EXPECT_EQ(quantized({"--data", data(), "--threads", threads}, "default") == expected, true)
+        << threads;
+  }
+  made("plan", {"--data", data(), "-b", GetParam().backend, "--range", GetParam().range},
        "model.plan");
   EXPECT_EQ(made("emit", {"--plan", folder_.path("model.plan")}, "emitted.onnx") == expected, true)
       << "plan and emit";
