@@ -58,7 +58,9 @@ class ChannelWalk {
   void run() {
     for (NodeId id : graph_.order()) {
       if (done_.contains(id)) continue;
-      if (!visit(id)) fix_all(graph_.node(id));
+      // What a model claims must not run away with the memory.
+      const bool room = channels_.size() < kMostChannels;
+      if (!room || !visit(id)) fix_all(graph_.node(id));
     }
     for (ValueId id : graph_.outputs()) fix(id);
     collect();
@@ -66,6 +68,7 @@ class ChannelWalk {
 
  private:
   using Channels = ChannelClasses::Channels;
+  static constexpr size_t kMostChannels = size_t{1} << 24;
 
   Channels channels_of(ValueId value) const {
     return value.valid() ? out_.of_value_[value.index()] : Channels();
@@ -94,9 +97,17 @@ class ChannelWalk {
   }
 
   bool is_homogeneous(const Node& node) const {
-    if (node.op_type == "PRelu") return graph_.constant(node.input(1)) != nullptr;
+    if (node.op_type == "PRelu") {
+      const Tensor* slope = graph_.constant(node.input(1));
+      return slope != nullptr && keeps_channels(*slope, node.input(0));
+    }
     if (node.op_type == "Dropout") return !node.output(1).valid() && !node.input(2).valid();
     return node.op_type == "Relu" || node.op_type == "LeakyRelu" || node.op_type == "Identity";
+  }
+
+  // One channel times many numbers may be many channels.
+  bool keeps_channels(const Tensor& tensor, ValueId value) const {
+    return tensor.element_count() == 1 || channels_of(value).count > 1;
   }
 
   static bool is_pool(const Node& node) {
@@ -207,7 +218,7 @@ class ChannelWalk {
       return false;
     const Tensor& tensor = *graph_.constant(operands->constant);
     const auto rank = rank_of(operands->data);
-    if (!rank || tensor.rank() > *rank) return false;
+    if (!rank || tensor.rank() > *rank || !keeps_channels(tensor, operands->data)) return false;
     return share(operands->data, node.output());
   }
 
@@ -222,7 +233,7 @@ class ChannelWalk {
       if (!count || rank_of(input) != rank) return false;
       total += *count;
     }
-    if (axis != 1) return false;
+    if (axis != 1 || total > static_cast<int64_t>(kMostChannels)) return false;
     assign(node.output(), total, 1);
     int64_t at = channels_of(node.output()).first;
     for (ValueId input : node.inputs) {
@@ -344,6 +355,8 @@ class ChannelWalk {
     if (channels.first < 0 || !to.valid()) return false;
     const auto rank = rank_of(to);
     if (!rank || channels.axis >= *rank) return false;
+    const auto count = extent(to, static_cast<int64_t>(channels.axis));
+    if (count && *count != channels.count) return false;
     assign(to, channels.count, channels.axis);
     unite(channels.first, channels_of(to).first, channels.count);
     unite_values(from, to);

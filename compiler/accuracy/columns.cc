@@ -87,9 +87,11 @@ Result<ColumnReader> ColumnReader::make(const ir::Node& node, const WeightLayout
     out.out_extents_.push_back(axis.output);
     out.strides_.push_back(axis.stride);
     out.in_plane_ *= axis.input;
-    out.out_plane_ *= axis.output;
     taps *= axis.kernel;
   }
+  const auto plane = checked_product(out.out_extents_);
+  if (!plane) return malformed("its output has too many elements");
+  out.out_plane_ = *plane;
   for (int64_t t = 0; t < taps; ++t) {
     Tap tap{std::vector<int64_t>(conv.axes.size())};
     int64_t rest = t;
@@ -100,7 +102,11 @@ Result<ColumnReader> ColumnReader::make(const ir::Node& node, const WeightLayout
     }
     out.taps_.push_back(std::move(tap));
   }
-  out.positions_ = out.x_count_ == 0 ? 0 : conv.batch * out.out_plane_;
+  std::vector<int64_t> outputs = out.out_extents_;
+  outputs.push_back(conv.batch);
+  const auto positions = checked_product(outputs);
+  if (!positions) return malformed("its output has too many elements");
+  out.positions_ = out.x_count_ == 0 ? 0 : *positions;
   return out;
 }
 
@@ -187,7 +193,9 @@ std::vector<int64_t> sampled_positions(int64_t positions, int64_t count, size_t 
     const uint64_t turn = (static_cast<uint64_t>(sample) * static_cast<uint64_t>(count) +
                            static_cast<uint64_t>(i) + 1) *
                           kGolden;
-    out.push_back(begin + static_cast<int64_t>((turn >> 33) % static_cast<uint64_t>(end - begin)));
+    const double share = static_cast<double>(turn >> 11) * 0x1p-53;  // in [0, 1)
+    out.push_back(
+        std::min(end - 1, begin + static_cast<int64_t>(share * static_cast<double>(end - begin))));
   }
   return out;
 }

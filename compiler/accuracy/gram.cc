@@ -27,6 +27,16 @@ Result<Sampled> sample_columns(ColumnReader reader, size_t sample) {
   return out;
 }
 
+// Adds x x^T to the upper triangle and x to the sum.
+void add_outer(const double* x, size_t k, double* gram, double* sum) {
+  for (size_t a = 0; a < k; ++a) {
+    const double factor = x[a];
+    double* row = gram + a * k;
+    sum[a] += factor;
+    for (size_t b = a; b < k; ++b) row[b] += factor * x[b];
+  }
+}
+
 class Gatherer {
  public:
   Gatherer(const LayerInputs& inputs, const WeightLayout& layout, size_t threads)
@@ -51,7 +61,7 @@ class Gatherer {
     out_.sums.apart.assign(groups * k_, 0.0);
     for (size_t i = 0; i < samples; ++i) {
       for (size_t p = 0; p < sampled_[i].count; ++p) {
-        ++(part_of(i, samples, p) == Part::kFit ? out_.sums.fit_count : out_.sums.apart_count);
+        ++(part_of(i, p) == Part::kFit ? out_.sums.fit_count : out_.sums.apart_count);
       }
     }
     constexpr size_t kShort = 64;
@@ -82,15 +92,14 @@ class Gatherer {
       const std::vector<float> columns = read(i, group);
       for (size_t p = 0; p < sampled_[i].count; ++p) {
         std::copy_n(columns.begin() + static_cast<ptrdiff_t>(p * k_), k_, column.begin());
-        const bool fit = part_of(i, sampled_.size(), p) == Part::kFit;
+        const bool fit = part_of(i, p) == Part::kFit;
         double* gram = (fit ? out_.fit : out_.apart).data() + group * k_ * k_;
         double* sum = (fit ? out_.sums.fit : out_.sums.apart).data() + group * k_;
-        for (size_t a = 0; a < k_; ++a) {
-          sum[a] += column[a];
-          for (size_t b = 0; b < k_; ++b) gram[a * k_ + b] += column[a] * column[b];
-        }
+        add_outer(column.data(), k_, gram, sum);
       }
     }
+    mirror(out_.fit.data() + group * k_ * k_);
+    mirror(out_.apart.data() + group * k_ * k_);
   }
 
   // A few samples at a time, their columns stacked; threads share the rows of the Gram.
@@ -122,7 +131,7 @@ class Gatherer {
     for (size_t i = first; i < last; ++i) {
       const float* column = read_columns[i - first].data();
       for (size_t p = 0; p < sampled_[i].count; ++p, column += k_) {
-        std::vector<double>& to = part_of(i, sampled_.size(), p) == Part::kFit ? fit : apart;
+        std::vector<double>& to = part_of(i, p) == Part::kFit ? fit : apart;
         to.insert(to.end(), column, column + k_);
       }
     }
@@ -172,20 +181,18 @@ class Gatherer {
 
 }  // namespace
 
-Part part_of(size_t sample, size_t samples, size_t position_index) {
-  constexpr size_t kFewSamples = 8;
-  const size_t index = samples >= kFewSamples ? sample : position_index;
-  return index % 4 == 3 ? Part::kApart : Part::kFit;
+Part part_of(size_t sample, size_t position) {
+  constexpr size_t kFirst = 4;
+  return (sample < kFirst ? position : sample) % 4 == 3 ? Part::kApart : Part::kFit;
 }
 
-Result<ColumnSums> column_sums(const ColumnReader& reader, const Tensor& x, size_t sample,
-                               size_t samples) {
+Result<ColumnSums> column_sums(const ColumnReader& reader, const Tensor& x, size_t sample) {
   OCTET_ASSIGN(const Sampled sampled, sample_columns(reader, sample));
   const auto k = static_cast<size_t>(reader.layout().columns);
   const auto groups = static_cast<size_t>(reader.layout().groups);
   ColumnSums out;
   for (size_t p = 0; p < sampled.count; ++p) {
-    const bool fit = part_of(sample, samples, p) == Part::kFit;
+    const bool fit = part_of(sample, p) == Part::kFit;
     ++(fit ? out.fit_count : out.apart_count);
     (fit ? out.fit : out.apart).resize(groups * k, 0.0);
   }
@@ -193,7 +200,7 @@ Result<ColumnSums> column_sums(const ColumnReader& reader, const Tensor& x, size
   for (size_t group = 0; group < groups; ++group) {
     reader.read(x, 0, static_cast<int64_t>(group), sampled.places, columns);
     for (size_t p = 0; p < sampled.count; ++p) {
-      const bool fit = part_of(sample, samples, p) == Part::kFit;
+      const bool fit = part_of(sample, p) == Part::kFit;
       double* to = (fit ? out.fit : out.apart).data() + group * k;
       for (size_t a = 0; a < k; ++a) to[a] += static_cast<double>(columns[p * k + a]);
     }

@@ -1,9 +1,9 @@
 // Sums of x x^T over the sampled columns of one layer, and sums of x.
 //
-// Samples of which index % 4 == 3 (of eight or more; every fourth position of fewer) are kept
-// apart: what is learnt from the others is judged on them. Columns of integers are summed without
-// rounding, so in any order; columns of floats in the order of the samples. Either way the bytes do
-// not depend on the number of threads.
+// Every fourth sample (and every fourth position of the first four samples, so that few samples do
+// too) is kept apart: what is learnt from the others is judged on them. Columns of integers are
+// summed without rounding, so in any order; columns of floats in the order of the samples. Either
+// way the bytes do not depend on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace octet::accuracy {
 
 enum class Part { kFit, kApart };
 
-Part part_of(size_t sample, size_t samples, size_t position_index);
+// `position`: its place among the sampled ones.
+Part part_of(size_t sample, size_t position);
 
 // Sums over the columns of one layer, both parts apart.
 struct ColumnSums {
@@ -28,9 +29,8 @@ struct ColumnSums {
   int64_t apart_count = 0;
 };
 
-// Sums of float columns of one sample, for the means of the float model. `sample` of `samples`.
-Result<ColumnSums> column_sums(const ColumnReader& reader, const ir::Tensor& x, size_t sample,
-                               size_t samples);
+// Sums of float columns of one sample, for the means of the float model.
+Result<ColumnSums> column_sums(const ColumnReader& reader, const ir::Tensor& x, size_t sample);
 void add(const ColumnSums& from, ColumnSums& to);
 
 struct GramSums {

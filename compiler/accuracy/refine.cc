@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "compiler/accuracy/lockstep.h"
+#include "compiler/accuracy/product.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
@@ -20,6 +22,7 @@ using ir::ValueId;
 namespace {
 
 constexpr size_t kMostSamples = 128;
+constexpr int64_t kMostKept = int64_t{256} << 20;
 
 // Integers and scales of a layer, rows over columns.
 struct RowIntegers {
@@ -52,7 +55,9 @@ class Refiner {
       nodes.push_back(simulation_.uses(weight).front().node);
     }
     waves_ = plan_waves(simulation_, nodes);
-    WaveRunner runner(waves_, dataset, samples, {options_.threads, options_.max_memory});
+    OCTET_ASSIGN(samples_, samples_that_fit(dataset, samples));
+    WaveRunner runner(waves_, dataset, {samples.begin(), samples.begin() + samples_},
+                      {options_.threads, options_.max_memory});
     size_t done = 0;
     for (size_t w = 0; w < waves_.waves.size(); ++w) {
       OCTET_TRY(runner.run(simulation_, w));
@@ -63,6 +68,7 @@ class Refiner {
       }
       runner.drop_after(w);
     }
+    report_.samples = static_cast<size_t>(samples_);
     report_.layers = active_.size();
     return report_;
   }
@@ -123,6 +129,21 @@ class Refiner {
       out[i] = numerics::dequantize(q, params.scales()[c], params.zero_points()[c]);
     }
     return Tensor::of<float>(integers.shape(), out);
+  }
+
+  // By what one sample keeps at most between two waves.
+  Result<ptrdiff_t> samples_that_fit(const data::Dataset& dataset,
+                                     const std::vector<size_t>& samples) const {
+    WaveRunner runner(waves_, dataset, {samples.front()}, {1, options_.max_memory});
+    int64_t most = 1;
+    for (size_t w = 0; w < waves_.waves.size(); ++w) {
+      OCTET_TRY(runner.run(simulation_, w));
+      most = std::max(most, runner.kept_bytes());
+      runner.drop_after(w);
+    }
+    const int64_t fit = std::min(options_.max_memory / 4, kMostKept) / most;
+    return static_cast<ptrdiff_t>(
+        std::clamp<int64_t>(fit, 1, static_cast<int64_t>(samples.size())));
   }
 
   // Layers of one wave that read the same data in the same way share their Gram.
@@ -207,7 +228,9 @@ class Refiner {
         weight_rows(layer.layout, graph_.constant(layer.weight)->data<float>());
     OCTET_ASSIGN(RowIntegers chosen, nearest(index));
     OCTET_ASSIGN(RowIntegers rounded, second_order(index, grams, rows, x_scale));
-    if (apart_error(layer, grams, rows, rounded) < apart_error(layer, grams, rows, chosen)) {
+    OCTET_ASSIGN(const double before, apart_error(layer, grams, rows, chosen));
+    OCTET_ASSIGN(const double after, apart_error(layer, grams, rows, rounded));
+    if (after < before) {
       chosen = std::move(rounded);
       ++report_.rounded;
       OCTET_TRY(put_weight(index, chosen));
@@ -274,21 +297,35 @@ class Refiner {
   }
 
   // Mean squared change of the layer's output over the columns kept apart, summed over channels, up
-  // to a factor.
-  double apart_error(const Layer& layer, const GramSums& grams, const std::vector<float>& rows,
-                     const RowIntegers& integers) const {
+  // to a factor: D H D^T for D = z s - w, a few rows at a time.
+  Result<double> apart_error(const Layer& layer, const GramSums& grams,
+                             const std::vector<float>& rows, const RowIntegers& integers) const {
     const auto columns = static_cast<size_t>(layer.layout.columns);
-    std::vector<double> errors(static_cast<size_t>(layer.layout.channels()), 0.0);
-    const Status status = parallel_for(options_.threads, errors.size(), [&](size_t, size_t r) {
-      const Gram gram = grams.apart_gram(static_cast<int64_t>(r) / layer.layout.rows);
-      errors[r] =
-          row_error(gram, std::span(rows).subspan(r * columns, columns),
-                    std::span(integers.integers).subspan(r * columns, columns), integers.scales[r]);
-      return Status();
-    });
+    const auto per_group = static_cast<size_t>(layer.layout.rows);
+    constexpr size_t kPanel = 64;
+    const size_t panels = (per_group + kPanel - 1) / kPanel;
+    const size_t all = panels * static_cast<size_t>(layer.layout.groups);
+    std::vector<double> errors(all, 0.0);
+    OCTET_TRY(parallel_for(options_.threads, all, [&](size_t, size_t index) -> Status {
+      const size_t group = index / panels;
+      const size_t first = group * per_group + index % panels * kPanel;
+      const size_t count = std::min(kPanel, (group + 1) * per_group - first);
+      std::vector<double> change(count * columns);
+      for (size_t i = 0; i < change.size(); ++i) {
+        const size_t at = first * columns + i;
+        change[i] = integers.integers[at] * static_cast<double>(integers.scales[at / columns]) -
+                    static_cast<double>(rows[at]);
+      }
+      std::vector<double> moved(change.size(), 0.0);
+      const Gram gram = grams.apart_gram(static_cast<int64_t>(group));
+      add_product({change.data(), columns}, {gram.values.data(), columns}, moved.data(), columns,
+                  count, columns, columns);
+      for (size_t i = 0; i < change.size(); ++i) errors[index] += change[i] * moved[i];
+      return {};
+    }));
     double out = 0.0;
     for (const double error : errors) out += error;
-    return status.ok() ? out : 0.0;
+    return out;
   }
 
   Status put_weight(size_t index, const RowIntegers& chosen) {
@@ -334,7 +371,7 @@ class Refiner {
   Status correct_bias(size_t index, const GramSums& grams, const std::vector<float>& rows,
                       const RowIntegers& integers, double x_scale) {
     const Layer& layer = layers_[index];
-    const ColumnSums real = columns_.total(index);
+    const ColumnSums real = columns_.total(index, static_cast<size_t>(samples_));
     const ColumnSums& quantized = grams.sums;
     if (!layer.bias.valid() || real.fit_count != quantized.fit_count || real.fit_count == 0 ||
         real.apart_count != quantized.apart_count || real.apart_count == 0) {
@@ -377,6 +414,7 @@ class Refiner {
   std::vector<size_t> active_;     // layers with a quantizer
   Graph simulation_;
   WavePlan waves_;
+  ptrdiff_t samples_ = 0;
   RefineReport report_;
 };
 
@@ -399,15 +437,14 @@ Status FloatColumns::observe(size_t sample, ValueId value, const Tensor& tensor)
     OCTET_ASSIGN(const ColumnReader reader,
                  ColumnReader::make(graph_.node(layer.node), layer.layout, tensor.shape(),
                                     graph_.constant(layer.weight)->shape()));
-    OCTET_ASSIGN(sums_[index][place->second],
-                 column_sums(reader, tensor, place->second, place_.size()));
+    OCTET_ASSIGN(sums_[index][place->second], column_sums(reader, tensor, place->second));
   }
   return {};
 }
 
-ColumnSums FloatColumns::total(size_t layer) const {
+ColumnSums FloatColumns::total(size_t layer, size_t count) const {
   ColumnSums out;
-  for (const ColumnSums& sums : sums_[layer]) add(sums, out);
+  for (size_t i = 0; i < count && i < sums_[layer].size(); ++i) add(sums_[layer][i], out);
   return out;
 }
 
@@ -419,8 +456,11 @@ std::set<ValueId> FloatColumns::values() const {
 
 std::vector<size_t> refinement_samples(size_t count) {
   const size_t used = std::min(count, kMostSamples);
+  // Steps of about the golden ratio, prime to the number of places so that each is met once.
+  size_t step = std::max<size_t>(1, used * 618 / 1000);
+  while (std::gcd(step, used) > 1) ++step;
   std::vector<size_t> out;
-  for (size_t i = 0; i < used; ++i) out.push_back(i * count / used);
+  for (size_t i = 0; i < used; ++i) out.push_back(i * step % used * count / used);
   return out;
 }
 

@@ -31,8 +31,8 @@ class FloatColumns {
   FloatColumns(const ir::Graph& graph, const std::vector<Layer>& layers,
                const std::vector<size_t>& samples);
   Status observe(size_t sample, ir::ValueId value, const ir::Tensor& tensor);
-  // Over the given ones of the samples (by their place in `samples`), in that order.
-  ColumnSums total(size_t layer) const;
+  // Over the first `count` of the samples.
+  ColumnSums total(size_t layer, size_t count) const;
   std::set<ir::ValueId> values() const;
 
  private:
@@ -50,12 +50,15 @@ struct RefineOptions {
 };
 
 struct RefineReport {
+  size_t samples = 0;  // that took part
   size_t layers = 0;
   size_t rounded = 0;    // by second order
   size_t corrected = 0;  // biases
 };
 
-// At most this many samples take part: evenly spaced ones of what there is.
+// The samples that take part: at most 128, evenly spaced over what there is, in an order of which
+// every beginning is spread over all. As many from its start are used as fit the memory (a quarter
+// of --max-memory, at most 256 MiB, for what is kept of them between layers).
 std::vector<size_t> refinement_samples(size_t count);
 
 // `graph` is float, and what `plan` was made for (no edits in the plan yet); `layers` are of it.

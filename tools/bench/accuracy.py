@@ -1,8 +1,8 @@
 """Accuracy and speed of what Octet writes, with the judge of the corpus (OCTET_SHARED).
 
-  accuracy.py OCTET [--models NAME ...] [--samples 100] [--speed] [--keep FOLDER]
+  accuracy.py OCTET [--models NAME ...] [--samples 100] [--effort fast|default] [--speed] [--keep FOLDER]
 
-One statistics file per model; the x86 file is judged in ONNX Runtime, the openvino file in OpenVINO;
+The x86 file is judged in ONNX Runtime, the openvino file in OpenVINO;
 all four backends must succeed. With --speed, each runtime's speed-up over float is measured too, and
 the file of ONNX Runtime's own min-max quantizer is made and judged in the same run. Prints a table."""
 import argparse
@@ -49,6 +49,7 @@ def main():
     parser.add_argument("octet", type=pathlib.Path)
     parser.add_argument("--models", nargs="*")
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--effort", default="default", choices=("fast", "default"))
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--executed", action="store_true", help="print what each runtime ran")
     parser.add_argument("--keep", type=pathlib.Path, help="leave the files here")
@@ -63,17 +64,11 @@ def main():
         for model in corpus_data.corpus_models():
             if args.models and model.name not in args.models:
                 continue
-            stats = folder / f"{model.name}.stats"
-            made = subprocess.run([str(c) for c in (args.octet, "calibrate", model.path, *model.calibration, "--samples",
-                                                    args.samples, "-o", stats, "-q")], capture_output=True, text=True)
-            if made.returncode != 0:
-                print(f"{model.name:28s} calibrate FAILED {made.stderr.strip()}", flush=True)
-                failed += 1
-                continue
             for backend in BACKENDS:
                 out = folder / f"{model.name}.{backend}.onnx"
-                made = subprocess.run([str(c) for c in (args.octet, "quantize", model.path, "--stats", stats, "--backend",
-                                                        backend, "-o", out, "-q")], capture_output=True, text=True)
+                made = subprocess.run([str(c) for c in (args.octet, "quantize", model.path, *model.calibration, "--samples",
+                                                        args.samples, "--effort", args.effort, "--backend", backend, "-o",
+                                                        out, "-q")], capture_output=True, text=True)
                 if made.returncode != 0:
                     print(f"{model.name:28s} {backend:10s} FAILED {made.stderr.strip()}", flush=True)
                     failed += 1

@@ -2,11 +2,12 @@
 of JPEG pictures with --preprocess, against ONNX Runtime's min-max quantizer (its library call alone,
 on the .npy), in turn in one run; and how far the file made from the pictures is from the other.
 
-  quantize_time.py OCTET [--model mobilenet_v1_075] [--samples 100] [--rounds 5]
+  quantize_time.py OCTET [--model mobilenet_v1_075] [--samples 100] [--effort fast] [--rounds 5]
 
 Needs OCTET_SHARED. Times are the least of all rounds. Exit status 1 when a promise is missed: half of
-ONNX Runtime's time, 300 MiB, memory within 5 % at 20 and 200 samples, pictures within 0.1 dB of the
-.npy (worst output, ONNX Runtime's judge) in at most 1.5 times its time."""
+ONNX Runtime's time and 300 MiB (--effort fast), 6 s and 700 MiB (--effort default, mobilenet_v1_075 on
+2 cores); memory within 5 % at 20 and 200 samples; pictures within 0.1 dB of the .npy (worst output,
+ONNX Runtime's judge) in at most 1.5 times its time."""
 import argparse
 import json
 import pathlib
@@ -58,6 +59,7 @@ def main():
     parser.add_argument("octet", type=pathlib.Path)
     parser.add_argument("--model", default="mobilenet_v1_075")
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--effort", default="fast", choices=("fast", "default"))
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     shared = corpus_data.shared_folder()
@@ -75,8 +77,8 @@ def main():
         sources = {"npy": ["--data", array], "pictures": model.calibration}
 
         def quantize(source, samples):
-            return timed([args.octet, "quantize", model.path, *sources[source], "--samples", samples, "-o",
-                          folder / f"{source}.onnx", "-q"])
+            return timed([args.octet, "quantize", model.path, *sources[source], "--samples", samples, "--effort",
+                          args.effort, "-o", folder / f"{source}.onnx", "-q"])
 
         runs = {source: [] for source in sources}
         peers, memory = [], {}
@@ -93,15 +95,16 @@ def main():
             memory[source][args.samples] = max(peak for _, peak in runs[source])
     ours, pictures = (min(seconds for seconds, _ in runs[source]) for source in ("npy", "pictures"))
     peer = min(peers)
+    most_seconds, most_memory = (0.5 * peer, 300) if args.effort == "fast" else (6.0, 700)
     good = check(f"octet quantize, .npy       {ours:6.2f} s  (whole process) against {peer:.2f} s of ONNX Runtime's min-max "
-                 f"(library call): {ours / peer:.2f} of it", ours <= 0.5 * peer)
+                 f"(library call): {ours / peer:.2f} of it", ours <= most_seconds)
     good &= check(f"octet quantize, pictures   {pictures:6.2f} s  {pictures / ours:.2f} of the .npy", pictures <= 1.5 * ours)
     good &= check(f"worst output               {accuracy['npy']:6.2f} dB from .npy, {accuracy['pictures']:.2f} dB from pictures",
                   abs(accuracy["npy"] - accuracy["pictures"]) <= 0.1)
     for source, peaks in memory.items():
         usual = peaks[args.samples]
         good &= check(f"peak memory, {source:13s} " + ", ".join(f"{m:.0f} MiB at {n}" for n, m in sorted(peaks.items()))
-                      + " samples", max(peaks.values()) <= 300 and all(abs(m - usual) <= 0.05 * usual for m in peaks.values()))
+                      + " samples", max(peaks.values()) <= most_memory and all(abs(m - usual) <= 0.05 * usual for m in peaks.values()))
     return 0 if good else 1
 
 

@@ -21,15 +21,16 @@ Result<MadePlan> made_plan(const PlanVerbOptions& options, const Invocation& inv
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options.plan));
   OCTET_TRY(plan::check_selectors(recipe, *graph).in(options.plan.recipe));
   if (options.data.path.empty()) {
+    OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options.plan, Samples::kNone));
     OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options.statistics));
     MadePlan out;
+    out.why_fast = effort.why;
     OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
-    OCTET_TRY(chosen_effort(options.plan, Samples::kNone));
     return out;
   }
   OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));
   OCTET_ASSIGN(
-      const Effort effort,
+      const ChosenEffort effort,
       chosen_effort(options.plan, dataset->data_free() ? Samples::kMadeUp : Samples::kReal));
   return plan_from_samples(options.model, graph, *dataset, spec, recipe, effort, invocation);
 }
@@ -49,9 +50,11 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
   OCTET_TRY(write_file_atomic(options.output, made.to_text()));
   const PlanSummary summary = summarize(*graph, made);
   if (invocation.json) {
-    print_result(Json{{"output", options.output}, {"plan", to_json(summary)}});
+    print_result(Json{
+        {"output", options.output}, {"plan", to_json(summary)}, {"accuracy", accuracy_json(done)}});
   } else {
-    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n", to_text(summary)));
+    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n", to_text(summary),
+                     accuracy_text(done)));
   }
   return {};
 }

@@ -72,11 +72,12 @@ class Quantization {
  private:
   Result<MadePlan> make() {
     if (!options_.statistics.empty()) {
+      OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options_.plan, Samples::kNone));
       OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options_.statistics));
       MadePlan out;
+      out.why_fast = effort.why;
       out.samples = statistics.samples;
       OCTET_ASSIGN(out.plan, plan::make_plan(*graph_, statistics, spec_, recipe_));
-      OCTET_TRY(chosen_effort(options_.plan, Samples::kNone));
       return out;
     }
     // All samples are opened, so that those beyond --samples can serve to measure the error.
@@ -85,7 +86,7 @@ class Quantization {
     OCTET_ASSIGN(dataset_, open_data(all, *graph_));
     OCTET_ASSIGN(const auto used, open_data(options_.data, *graph_));
     OCTET_ASSIGN(
-        const Effort effort,
+        const ChosenEffort effort,
         chosen_effort(options_.plan, used->data_free() ? Samples::kMadeUp : Samples::kReal));
     return plan_from_samples(options_.model, graph_, *used, spec_, recipe_, effort, invocation_);
   }
@@ -126,7 +127,7 @@ class Quantization {
       Json out = {{"model", options_.model}, {"output", output_}, {"backend", spec_.name}};
       out["samples"] = made_.samples;
       out["plan"] = to_json(summary);
-      if (made_.report) out["accuracy"] = to_json(*made_.report);
+      out["accuracy"] = accuracy_json(made_);
       out["bytes_before"] = before.value_or(0);
       out["bytes_after"] = after.value_or(0);
       out["worst_sqnr_db"] = worst ? Json(*worst) : Json(nullptr);
@@ -139,7 +140,7 @@ class Quantization {
     out << std::fixed << "wrote      " << output_ << " for " << spec_.name << '\n'
         << "calibrated on " << made_.samples << " samples\n"
         << to_text(summary);
-    if (made_.report) out << to_text(*made_.report);
+    out << accuracy_text(made_);
     if (before && after) {
       out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
           << " MB -> " << static_cast<double>(*after) / 1e6 << " MB\n";

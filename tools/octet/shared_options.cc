@@ -1,7 +1,6 @@
 #include "tools/octet/shared_options.h"
 
 #include "backends/backends.h"
-#include "compiler/base/log.h"
 #include "compiler/base/names.h"
 
 namespace octet::tools {
@@ -33,19 +32,18 @@ void add_effort_option(CLI::App& verb, PlanOptions& options) {
       "(channels equalized, weights rounded by second order, biases corrected)");
 }
 
-Result<Effort> chosen_effort(const PlanOptions& options, Samples samples) {
+Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) {
   const std::string& effort = options.effort;
-  if (effort == "fast") return Effort::kFast;
+  if (effort == "fast") return ChosenEffort{Effort::kFast, "--effort fast"};
   if (!effort.empty() && effort != "default") {
     return usage_error("--effort ", quote_name(effort), ": give fast or default");
   }
-  if (samples == Samples::kReal) return Effort::kDefault;
+  if (samples == Samples::kReal) return ChosenEffort{Effort::kDefault, ""};
   const std::string_view why = samples == Samples::kNone
                                    ? "a statistics file holds ranges, not samples"
                                    : "made-up samples say nothing about rounding";
   if (!effort.empty()) return usage_error("--effort default needs real samples: ", why);
-  log_info(cat("effort fast: ", why));
-  return Effort::kFast;
+  return ChosenEffort{Effort::kFast, std::string(why)};
 }
 
 std::string default_backend() {

@@ -31,7 +31,11 @@ void add_effort_option(CLI::App& verb, PlanOptions& options);
 // kUsage for another word, and for `default` where only a statistics file is given. When the option
 // is absent: default with samples, fast without.
 enum class Samples { kReal, kMadeUp, kNone };
-Result<Effort> chosen_effort(const PlanOptions& options, Samples samples);
+struct ChosenEffort {
+  Effort effort = Effort::kFast;
+  std::string why;  // it is fast, for the summary; empty for default
+};
+Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples);
 
 // The backend for the CPU this program runs on.
 std::string default_backend();

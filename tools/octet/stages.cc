@@ -44,10 +44,11 @@ Result<calibration::Statistics> gather(const std::string& model,
 Result<MadePlan> plan_from_samples(const std::string& model,
                                    const std::shared_ptr<const ir::Graph>& graph,
                                    const data::Dataset& dataset, const plan::BackendSpec& spec,
-                                   const plan::Recipe& recipe, Effort effort,
+                                   const plan::Recipe& recipe, const ChosenEffort& effort,
                                    const Invocation& invocation) {
   MadePlan out;
-  if (effort == Effort::kFast) {
+  if (effort.effort == Effort::kFast) {
+    out.why_fast = effort.why;
     const plan::NeededStatistics needed = plan::needed_statistics(*graph, spec, recipe);
     calibration::CalibrateOptions calibrate;
     calibrate.values = needed.values;
@@ -83,18 +84,21 @@ Result<MadePlan> plan_from_samples(const std::string& model,
   return out;
 }
 
-Json to_json(const accuracy::RecipeReport& report) {
-  return {{"equalized_tensors", report.equalized_tensors},
-          {"equalized_channels", report.equalized_channels},
-          {"layers", report.layers},
-          {"rounded_by_second_order", report.rounded},
-          {"biases_corrected", report.corrected}};
+Json accuracy_json(const MadePlan& made) {
+  if (!made.report) return {{"effort", "fast"}, {"why", made.why_fast}};
+  return {{"effort", "default"},
+          {"equalized_tensors", made.report->equalized_tensors},
+          {"equalized_channels", made.report->equalized_channels},
+          {"layers", made.report->layers},
+          {"rounded_by_second_order", made.report->rounded},
+          {"biases_corrected", made.report->corrected}};
 }
 
-std::string to_text(const accuracy::RecipeReport& report) {
-  return cat("accuracy   ", report.rounded, " of ", report.layers,
-             " layers rounded by second order, ", report.corrected, " biases corrected, ",
-             report.equalized_tensors, " tensors equalized\n");
+std::string accuracy_text(const MadePlan& made) {
+  if (!made.report) return cat("accuracy   ranges only: ", made.why_fast, "\n");
+  return cat("accuracy   ", made.report->rounded, " of ", made.report->layers,
+             " layers rounded by second order, ", made.report->corrected, " biases corrected, ",
+             made.report->equalized_tensors, " tensors equalized\n");
 }
 
 Result<calibration::Statistics> read_statistics(const std::string& path) {

@@ -30,14 +30,16 @@ struct MadePlan {
   plan::QuantPlan plan;
   int64_t samples = 0;
   std::optional<accuracy::RecipeReport> report;  // of the default effort
+  std::string why_fast;                          // of the other
 };
 Result<MadePlan> plan_from_samples(const std::string& model,
                                    const std::shared_ptr<const ir::Graph>& graph,
                                    const data::Dataset& dataset, const plan::BackendSpec& spec,
-                                   const plan::Recipe& recipe, Effort effort,
+                                   const plan::Recipe& recipe, const ChosenEffort& effort,
                                    const Invocation& invocation);
-Json to_json(const accuracy::RecipeReport& report);
-std::string to_text(const accuracy::RecipeReport& report);
+// What the summary says of accuracy.
+Json accuracy_json(const MadePlan& made);
+std::string accuracy_text(const MadePlan& made);
 
 Result<calibration::Statistics> read_statistics(const std::string& path);
 

@@ -61,9 +61,22 @@ class Determinism : public ::testing::TestWithParam<Case> {
     return file_bytes(folder_.path(name));
   }
 
-  std::string quantized(std::vector<std::string> arguments) const {
+  std::string quantized(std::vector<std::string> arguments,
+                        const std::string& effort = "fast") const {
+    arguments.insert(arguments.end(), {"--effort", effort});
     arguments.insert(arguments.end(), {"-b", GetParam().backend, "--range", GetParam().range});
     return made("quantize", std::move(arguments), "quantized.onnx");
+  }
+
+  void expect_same_for_shuffles(const std::string& expected, const std::string& effort) {
+    Samples samples = split(file_bytes(data()), kSamples);
+    for (uint32_t seed = 1; seed <= 3; ++seed) {
+      std::shuffle(samples.rows.begin(), samples.rows.end(), std::mt19937(seed));
+      const std::string shuffled =
+          folder_.put("shuffled.npy",
+                      std::accumulate(samples.rows.begin(), samples.rows.end(), samples.header));
+      EXPECT_EQ(quantized({"--data", shuffled}, effort) == expected, true) << "shuffle " << seed;
+    }
   }
 
   DataFolder folder_;
@@ -76,13 +89,7 @@ TEST_P(Determinism, ThreadsOrderShardsAndStagesDoNotShow) {
     EXPECT_EQ(quantized({"--data", data(), "--threads", threads}) == expected, true) << threads;
   }
 
-  Samples samples = split(file_bytes(data()), kSamples);
-  for (uint32_t seed = 1; seed <= 3; ++seed) {
-    std::shuffle(samples.rows.begin(), samples.rows.end(), std::mt19937(seed));
-    const std::string shuffled = folder_.put(
-        "shuffled.npy", std::accumulate(samples.rows.begin(), samples.rows.end(), samples.header));
-    EXPECT_EQ(quantized({"--data", shuffled}) == expected, true) << "shuffle " << seed;
-  }
+  expect_same_for_shuffles(expected, "fast");
 
   const std::string statistics = made("calibrate", {"--data", data()}, "whole.stats");
   std::vector<std::string> parts;
@@ -96,6 +103,21 @@ TEST_P(Determinism, ThreadsOrderShardsAndStagesDoNotShow) {
   EXPECT_EQ(quantized({"--stats", merged}) == expected, true) << "quantize --stats";
 
   made("plan", {"--stats", merged, "-b", GetParam().backend, "--range", GetParam().range},
+       "model.plan");
+  EXPECT_EQ(made("emit", {"--plan", folder_.path("model.plan")}, "emitted.onnx") == expected, true)
+      << "plan and emit";
+}
+
+TEST_P(Determinism, OfTheDefaultRecipeToo) {
+  const std::string expected = quantized({"--data", data(), "--threads", "1"}, "default");
+  ASSERT_FALSE(expected.empty());
+  EXPECT_NE(expected == quantized({"--data", data()}), true) << "the recipe did nothing";
+  for (const char* threads : {"2", "4", "8"}) {
+    EXPECT_EQ(quantized({"--data", data(), "--threads", threads}, "default") == expected, true)
+        << threads;
+  }
+  expect_same_for_shuffles(expected, "default");
+  made("plan", {"--data", data(), "-b", GetParam().backend, "--range", GetParam().range},
        "model.plan");
   EXPECT_EQ(made("emit", {"--plan", folder_.path("model.plan")}, "emitted.onnx") == expected, true)
       << "plan and emit";

@@ -64,6 +64,12 @@ TEST_F(Usage, ValueOfTheWrongKind) {
 
 TEST_F(Usage, DataOrStatistics) {
   refused(2, quantize(model(), data(), {"--stats", "model.stats"}), {"--data", "--stats"});
+  refused(2, quantize(model(), data(), {"--effort", "bset"}), {"\"bset\"", "fast or default"});
+  refused(2, {"quantize", model(), "--stats", "model.stats", "--effort", "default", "-o", out()},
+          {"--effort default", "statistics file"});
+  refused(2, quantize(model(), "random:3", {"--effort", "default"}),
+          {"--effort default", "made-up samples"});
+  refused(2, {"plan", model(), "-o", out()}, {"--data", "--stats"});
   refused(2, {"quantize", model(), "-o", out()}, {"--data", "--stats"});
 }
 

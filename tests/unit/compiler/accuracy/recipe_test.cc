@@ -1,0 +1,196 @@
+#include "compiler/accuracy/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "backends/backends.h"
+#include "compiler/plan/apply.h"
+#include "compiler/plan/planner.h"
+#include "tests/support/accuracy_network.h"
+
+namespace octet::accuracy {
+namespace {
+
+using ir::Graph;
+using ir::ValueId;
+using testing::ConvNetwork;
+using ::testing::HasSubstr;
+using testing::HeldSamples;
+using testing::must;
+
+// Stem, depthwise with wild channels behind a Relu6, pointwise, pool, head.
+Graph mobile_network() {
+  ConvNetwork net;
+  const ValueId a = net.relu6(net.conv(net.input(), 8, 16, 3, "stem", 1, 0.75F), "stem.relu6");
+  const ValueId d = net.relu6(net.conv(a, 16, 16, 3, "depthwise", 16, 1.2F), "depthwise.relu6");
+  const ValueId p = net.op("Relu", {net.conv(d, 16, 24, 1, "point", 1, 0.85F)}, "point.relu");
+  const ValueId q = net.op("Relu", {net.conv(p, 24, 12, 3, "last")}, "last.relu");
+  const ValueId flat = net.op("Flatten", {net.op("GlobalAveragePool", {q}, "mean")}, "flat");
+  auto& builder = net.builder();
+  const ValueId w = builder.constant<float>("head.w", {12, 5}, testing::normal_values(60, 77));
+  const ValueId b = builder.constant<float>("head.b", {5}, testing::normal_values(5, 78));
+  return net.finish({net.op("Gemm", {flat, w, b}, "head")});
+}
+
+RecipeResult made(const Graph& graph, const data::Dataset& samples, const std::string& backend,
+                  size_t threads = 2) {
+  RecipeOptions options;
+  options.threads = threads;
+  return must(plan_with_recipe(std::make_shared<const Graph>(graph), samples,
+                               must(backends::load_backend(backend)), {}, options));
+}
+
+Graph quantized(const Graph& graph, const plan::QuantPlan& plan) {
+  Graph out = graph;
+  must(plan::apply_plan(out, plan));
+  return out;
+}
+
+plan::QuantPlan ranges_only(const Graph& graph, const data::Dataset& samples,
+                            const std::string& backend) {
+  const auto spec = must(backends::load_backend(backend));
+  calibration::CalibrateOptions options;
+  options.values = plan::needed_statistics(graph, spec, {}).values;
+  const auto statistics =
+      must(calibration::calibrate(std::make_shared<const Graph>(graph), samples, options));
+  return must(plan::make_plan(graph, statistics, spec, {}));
+}
+
+TEST(Recipe, BringsOutputsNearerThanRangesAlone) {
+  const Graph graph = mobile_network();
+  const auto samples = testing::normal_samples(40, {1, 8, 12, 12}, 100);
+  const auto unseen = testing::normal_samples(20, {1, 8, 12, 12}, 9000);
+  for (const char* backend : {"x86", "arm", "openvino", "tensorrt"}) {
+    const RecipeResult result = made(graph, samples, backend);
+    EXPECT_EQ(result.samples, 40);
+    EXPECT_EQ(result.report.layers, 5U);
+    EXPECT_GE(result.report.rounded, 3U);
+    EXPECT_GE(result.report.equalized_tensors, 2U);
+    const double with = testing::sqnr(graph, quantized(graph, result.plan), unseen);
+    const double without =
+        testing::sqnr(graph, quantized(graph, ranges_only(graph, samples, backend)), unseen);
+    EXPECT_GT(with, without + 3.0) << backend;
+  }
+}
+
+TEST(Recipe, ThePlanIsWholeAsText) {
+  const Graph graph = mobile_network();
+  const auto samples = testing::normal_samples(12, {1, 8, 12, 12}, 100);
+  const plan::QuantPlan plan = made(graph, samples, "x86").plan;
+  EXPECT_FALSE(plan.replaced.empty());
+  const std::string text = plan.to_text();
+  const plan::QuantPlan again = must(plan::QuantPlan::from_text(text, "a.plan"));
+  EXPECT_EQ(again.to_text(), text);
+  EXPECT_TRUE(quantized(graph, plan) == quantized(graph, again));
+  EXPECT_EQ(plan.remarks.size(), graph.order().size());
+}
+
+TEST(Recipe, TheSameForAnyNumberOfThreads) {
+  const Graph graph = mobile_network();
+  const auto samples = testing::normal_samples(13, {1, 8, 12, 12}, 100);
+  const std::string one = made(graph, samples, "x86", 1).plan.to_text();
+  for (size_t threads : {2, 4, 8}) {
+    EXPECT_EQ(made(graph, samples, "x86", threads).plan.to_text() == one, true) << threads;
+  }
+}
+
+TEST(Recipe, FewSamplesAndNoSignalAreNoTrouble) {
+  const Graph graph = mobile_network();
+  const auto one = testing::normal_samples(1, {1, 8, 12, 12}, 100);
+  EXPECT_GT(testing::sqnr(graph, quantized(graph, made(graph, one, "x86").plan), one), 10.0);
+  const ir::Tensor zeros = must(ir::Tensor::zeros(ir::DType::kFloat32, {1, 8, 12, 12}));
+  const HeldSamples nothing(std::vector<data::Sample>(5, {zeros}));
+  const Graph out = quantized(graph, made(graph, nothing, "x86").plan);
+  EXPECT_GT(testing::sqnr(graph, out, nothing), 10.0);
+}
+
+TEST(Recipe, NoLayersLeaveThePlanAsItIs) {
+  ConvNetwork net;
+  const Graph graph = net.finish({net.op("Relu", {net.input()}, "r")});
+  const auto samples = testing::normal_samples(3, {1, 8, 12, 12}, 100);
+  const RecipeResult result = made(graph, samples, "x86");
+  EXPECT_EQ(result.report.layers, 0U);
+  EXPECT_EQ(result.plan.to_text(), ranges_only(graph, samples, "x86").to_text());
+}
+
+TEST(Recipe, AMulInFrontOfAMatMulIsPartOfThePlan) {
+  testing::GraphBuilder builder(ops::infer_node);
+  const ValueId x = builder.input("x", {1, 16, 32});
+  std::vector<float> gamma(32, 1.0F);
+  gamma[3] = 60.0F;
+  const ValueId norm =
+      builder.op("LayerNormalization", {x, builder.constant<float>("gamma", {32}, gamma)},
+                 {{"axis", int64_t{-1}}}, "norm");
+  const ValueId w = builder.constant<float>("w", {32, 32}, testing::normal_values(1024, 8, 0.1F));
+  builder.output(
+      builder.op("Add", {builder.op("MatMul", {norm, w}, {}, "product"), norm}, {}, "sum"));
+  const Graph graph = builder.finish();
+  const auto samples = testing::normal_samples(16, {1, 16, 32}, 3);
+  const RecipeResult result = made(graph, samples, "x86");
+  ASSERT_EQ(result.plan.scalings.size(), 1U);
+  EXPECT_EQ(result.plan.remarks.size(), graph.order().size());
+  const plan::QuantPlan again = must(plan::QuantPlan::from_text(result.plan.to_text(), "a.plan"));
+  const Graph out = quantized(graph, again);
+  EXPECT_TRUE(out == quantized(graph, result.plan));
+  EXPECT_GT(
+      testing::sqnr(graph, out, samples),
+      testing::sqnr(graph, quantized(graph, ranges_only(graph, samples, "x86")), samples) + 3.0);
+}
+
+TEST(ApplyEdits, RefusesWhatDoesNotFitAndChangesNothing) {
+  const Graph graph = mobile_network();
+  const auto samples = testing::normal_samples(8, {1, 8, 12, 12}, 100);
+  const plan::QuantPlan good = made(graph, samples, "x86").plan;
+  const auto refused = [&](auto&& edit, const std::string& what) {
+    plan::QuantPlan plan = good;
+    edit(plan);
+    Graph copy = graph;
+    const Status status = plan::apply_plan(copy, plan);
+    ASSERT_FALSE(status.ok()) << what;
+    EXPECT_EQ(status.error().code(), ErrorCode::kUsage);
+    EXPECT_THAT(status.error().message(), HasSubstr(what));
+    EXPECT_TRUE(copy == graph);
+  };
+  const auto floats = [](std::vector<float> values) {
+    const auto count = static_cast<int64_t>(values.size());
+    return ir::Tensor::of<float>({count}, values);
+  };
+  refused([&](auto& plan) { plan.replaced.front().value = "nothing"; }, "nothing");
+  refused([&](auto& plan) { plan.replaced.front().tensor = floats({1, 2, 3}); }, "3 numbers");
+  refused(
+      [&](auto& plan) {
+        plan.replaced = {{"head.b", floats({1, 2, 3, 4, INFINITY})}};
+      },
+      "finite");
+  refused(
+      [&](auto& plan) {
+        plan.scalings = {{"nothing", "y", {{"head", 0}}, floats({1})}};
+      },
+      "does not have it");
+  refused(
+      [&](auto& plan) {
+        plan.scalings = {{"flat", "y", {{"head", 0}}, floats({1, 2})}};
+      },
+      "factors");
+  refused(
+      [&](auto& plan) {
+        plan.scalings = {{"flat", "y", {{"stem", 0}}, floats(std::vector<float>(12, 1.0F))}};
+      },
+      "does not read it");
+  refused(
+      [&](auto& plan) {
+        plan.constants.front().integers = must(ir::Tensor::zeros(ir::DType::kInt8, {3}));
+      },
+      "3 integers");
+  refused(
+      [&](auto& plan) {
+        auto& integers = *plan.constants.front().integers;
+        ir::Tensor worse = must(ir::Tensor::zeros(ir::DType::kInt8, integers.shape()));
+        worse.set_from_int64(0, -128);
+        integers = worse;
+      },
+      "-128");
+}
+
+}  // namespace
+}  // namespace octet::accuracy
