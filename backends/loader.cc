@@ -45,6 +45,7 @@ Result<Space> read_space(const file::Space& in) {
     return usage_error("space ", quote_name(in.name()), ": range ", out.qmin, " to ", out.qmax,
                        " does not fit ", in.dtype());
   }
+  out.nearly_symmetric = in.nearly_symmetric();
   return out;
 }
 
@@ -61,6 +62,22 @@ Status check_space(const BackendSpec& spec, const std::string& name, std::string
   if (role != "weight" && space->granularity != ir::Granularity::kPerTensor) {
     return usage_error(role, " names the space ", quote_name(name),
                        ", which is per channel; only weights can be");
+  }
+  return {};
+}
+
+// The space that takes the place of `space` for nearly symmetric ranges.
+Status check_nearly_symmetric(const BackendSpec& spec, const Space& space) {
+  const auto refuse = [&](std::string_view why) {
+    return usage_error("space ", quote_name(space.name), ": nearly_symmetric names ",
+                       quote_name(space.nearly_symmetric), ", which is ", why);
+  };
+  if (space.nearly_symmetric.empty()) return {};
+  OCTET_TRY(check_space(spec, space.nearly_symmetric, "nearly_symmetric"));
+  const Space& other = *spec.find_space(space.nearly_symmetric);
+  if (other.symmetry != numerics::Symmetry::kSymmetric) return refuse("not symmetric");
+  if (numerics::bit_width(other.dtype) != numerics::bit_width(space.dtype)) {
+    return refuse("of another width");
   }
   return {};
 }
@@ -130,6 +147,7 @@ Result<BackendSpec> read_backend(const file::Backend& in) {
       return usage_error("space ", quote_name(name), " stands twice");
     }
   }
+  for (const auto& [name, space] : out.spaces) OCTET_TRY(check_nearly_symmetric(out, space));
   for (const file::Op& op : in.op()) {
     if (op.type().empty()) return usage_error("an op entry without a type");
     for (const std::string& type : op.type()) {

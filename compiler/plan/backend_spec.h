@@ -23,6 +23,8 @@ struct Space {
   ir::Granularity granularity = ir::Granularity::kPerTensor;
   int32_t qmin = -128;
   int32_t qmax = 127;
+  // Name of the symmetric space for activations whose range is nearly symmetric; mostly empty.
+  std::string nearly_symmetric = {};
 };
 
 // When a node runs in integers.

@@ -104,7 +104,17 @@ class Planner {
       spec.zero_points = {space.qmin};
       return QuantParams::make(std::move(spec));
     }
-    return params_for_range(space, *all);
+    return params_for_range(space_for(space, *all), *all);
+  }
+
+  // A symmetric range wastes what the narrower side does not use; up to an eighth of the steps (1
+  // dB) is what doing without a zero point may cost.
+  const Space& space_for(const Space& space, const Range& range) const {
+    constexpr float kMostWaste = 1.125F;
+    const float largest = std::max(-range.min, range.max);
+    const bool near = 2.0F * largest <= kMostWaste * (range.max - range.min);
+    return near && !space.nearly_symmetric.empty() ? *spec_.find_space(space.nearly_symmetric)
+                                                   : space;
   }
 
   Result<Range> range_of(const ActivationSite& site, const Space& space) {

@@ -73,6 +73,10 @@ TEST(LoadBackend, WhatCannotBeIsRefused) {
   EXPECT_THAT(error_of(replaced(kSmall, "qmin: -127", "qmin: -300")), HasSubstr("does not fit"));
   EXPECT_THAT(error_of(replaced(kSmall, "name: \"chip\"", "")), HasSubstr("name"));
   EXPECT_THAT(error_of("name: \"chip\""), HasSubstr("no op"));
+  const std::string near = "space { name: \"u\" dtype: \"uint8\" nearly_symmetric: ";
+  EXPECT_THAT(error_of(kSmall + near + "\"u\" }"), HasSubstr("\"u\", which is not symmetric"));
+  EXPECT_THAT(error_of(kSmall + near + "\"w\" }"), HasSubstr("per channel"));
+  EXPECT_THAT(error_of(kSmall + near + "\"b\" }"), HasSubstr("the nearest is"));
   EXPECT_THAT(error_of(std::string(kSmall) + "emitter: \"x87\""), HasSubstr("\"x86\""));
   EXPECT_THAT(error_of(std::string(kSmall) + "op { type: \"Shape\" data: \"a\" }"),
               HasSubstr("no integer form"));

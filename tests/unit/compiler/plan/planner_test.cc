@@ -62,6 +62,20 @@ TEST(Planner, ActivationSpacesAreThoseOfTheBackend) {
   EXPECT_FLOAT_EQ(params("tensorrt").scales().front(), 3.0F / 127.0F);
 }
 
+TEST(Planner, ANearlySymmetricRangeTakesTheSymmetricSpaceWhereTheBackendNamesOne) {
+  const ir::Graph graph = conv_relu_pool_conv();
+  const auto params = [&](const char* backend, float min, float max) {
+    return quantizer(plan_for(graph, backend, statistics_for(graph, min, max)), "x")->params;
+  };
+  // 8/7 of the range is more than 9/8 of it, 10/9 is less.
+  EXPECT_EQ(params("openvino", -3.0F, 4.0F).storage(), ir::DType::kUint8);
+  EXPECT_EQ(params("openvino", -4.0F, 5.0F).storage(), ir::DType::kInt8);
+  EXPECT_EQ(params("openvino", -5.0F, 4.0F).zero_points().front(), 0);
+  EXPECT_FLOAT_EQ(params("openvino", -5.0F, 4.0F).scales().front(), 5.0F / 127.0F);
+  EXPECT_EQ(params("openvino", 0.0F, 4.0F).storage(), ir::DType::kUint8);
+  EXPECT_EQ(params("x86", -4.0F, 4.0F).storage(), ir::DType::kUint8);
+}
+
 TEST(Planner, WeightsAreNarrowSymmetricAndPerOutputChannel) {
   const ir::Graph graph = conv_relu_pool_conv();
   const auto statistics = statistics_for(graph, 0.0F, 1.0F);
