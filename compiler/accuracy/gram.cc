@@ -230,4 +230,13 @@ Result<GramSums> gather_grams(const ir::Node& node, const WeightLayout& layout,
   return Gatherer(inputs, layout, threads).run(node, weight_shape);
 }
 
+std::vector<double> GramSums::all_columns(int64_t group) const {
+  const auto squared = static_cast<size_t>(layout.columns * layout.columns);
+  const size_t first = static_cast<size_t>(group) * squared;
+  std::vector<double> out(fit.begin() + static_cast<ptrdiff_t>(first),
+                          fit.begin() + static_cast<ptrdiff_t>(first + squared));
+  for (size_t i = 0; i < squared; ++i) out[i] += apart[first + i];
+  return out;
+}
+
 }  // namespace octet::accuracy

@@ -40,6 +40,8 @@ struct GramSums {
   ColumnSums sums;
 
   Gram fit_gram(int64_t group) const { return gram(fit, group); }
+  // Of both parts: for what has been judged already.
+  std::vector<double> all_columns(int64_t group) const;
   Gram apart_gram(int64_t group) const { return gram(apart, group); }
 
  private:

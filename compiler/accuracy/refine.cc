@@ -227,11 +227,13 @@ class Refiner {
     const std::vector<float> rows =
         weight_rows(layer.layout, graph_.constant(layer.weight)->data<float>());
     OCTET_ASSIGN(RowIntegers chosen, nearest(index));
-    OCTET_ASSIGN(RowIntegers rounded, second_order(index, grams, rows, x_scale));
+    OCTET_ASSIGN(const RowIntegers rounded,
+                 second_order(index, grams, Columns::kFit, rows, x_scale));
     OCTET_ASSIGN(const double before, apart_error(layer, grams, rows, chosen));
     OCTET_ASSIGN(const double after, apart_error(layer, grams, rows, rounded));
     if (after < before) {
-      chosen = std::move(rounded);
+      // It helps on columns it has not seen: then it may learn from those too.
+      OCTET_ASSIGN(chosen, second_order(index, grams, Columns::kAll, rows, x_scale));
       ++report_.rounded;
       OCTET_TRY(put_weight(index, chosen));
     }
@@ -258,7 +260,19 @@ class Refiner {
     return plan::bias_scale_floor(*graph_.constant(layer.bias), static_cast<float>(x_scale));
   }
 
-  Result<RowIntegers> second_order(size_t index, const GramSums& grams,
+  enum class Columns { kFit, kAll };
+
+  // Few columns for their number of weights overfit: more damping then holds the weights where they
+  // were.
+  static double damping_for(const GramSums& grams, Columns columns) {
+    constexpr double kFew = 0.1;
+    constexpr double kEnough = 0.01;
+    const int64_t count =
+        grams.sums.fit_count + (columns == Columns::kAll ? grams.sums.apart_count : 0);
+    return count < grams.layout.columns ? kFew : kEnough;
+  }
+
+  Result<RowIntegers> second_order(size_t index, const GramSums& grams, Columns learnt,
                                    const std::vector<float>& rows, double x_scale) const {
     const Layer& layer = layers_[index];
     const ir::QuantParams& params = plan_.constants[quantizer_[index]].params;
@@ -272,12 +286,16 @@ class Refiner {
     out.scales.resize(groups * per_group);
     SecondOrderOptions options;
     options.threads = groups == 1 ? options_.threads : 1;
+    options.damping = damping_for(grams, learnt);
     const size_t workers = groups == 1 ? 1 : options_.threads;
     OCTET_TRY(parallel_for(workers, groups, [&](size_t, size_t group) -> Status {
       const size_t first = group * per_group;
       const WeightRows part{std::span(rows).subspan(first * columns, per_group * columns),
                             per_group, columns};
-      const Gram gram = grams.fit_gram(static_cast<int64_t>(group));
+      const auto at = static_cast<int64_t>(group);
+      std::vector<double> all;
+      if (learnt == Columns::kAll) all = grams.all_columns(at);
+      const Gram gram = all.empty() ? grams.fit_gram(at) : Gram{all, columns};
       RoundedRows result;
       if (params.per_tensor()) {
         const std::vector<float> scales(per_group, params.scales().front());

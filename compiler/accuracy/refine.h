@@ -5,7 +5,7 @@
 // mean column m~ (both over the same columns), the mean of its output moves by
 // z s m~ - W m; the bias takes the negative. Weights and bias are judged apart, each on the columns
 // kept apart (gram.h): second-order weights stay only where they lower the layer's output error, a
-// correction only where it lowers the shift.
+// correction only where it lowers the shift. What stays is then worked out again from all columns.
 #pragma once
 
 #include <functional>

@@ -21,7 +21,6 @@ struct Parameters {
   std::vector<int32_t> zero_points;
 };
 
-
 // Scales and zero points of operands 1 and 2.
 std::optional<Parameters> parameters_of(const KernelRequest& request) {
   const Operand& scale = request.input(1);
