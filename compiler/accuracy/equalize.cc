@@ -16,6 +16,8 @@ namespace {
 constexpr float kGreatestFactor = 256.0F;
 constexpr double kDenseAlpha = 0.5;
 constexpr double kMatMulAlpha = 0.8;
+// A Mul costs time: only for data whose greatest channel is that many times its median one.
+constexpr float kWorthAMul = 3.0F;
 
 bool is_depthwise(const WeightLayout& layout, int64_t inputs) {
   return layout.groups > 1 && layout.groups == inputs;
@@ -257,7 +259,10 @@ class Equalizer {
           slice_shares(layer->layout, layer->layout.columns, current(layer->weight));
       for (size_t c = 0; c < own.size(); ++c) shares[c] = std::max(shares[c], own[c]);
     }
-    const float all = *std::max_element(magnitudes.begin(), magnitudes.end());
+    std::vector<float> sorted = magnitudes;
+    std::sort(sorted.begin(), sorted.end());
+    const float all = sorted.back();
+    if (!(all > kWorthAMul * sorted[sorted.size() / 2])) return {};
     std::vector<double> want(magnitudes.size(), 0.0);
     double greatest = 0.0;
     for (size_t c = 0; c < magnitudes.size(); ++c) {

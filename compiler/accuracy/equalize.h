@@ -12,7 +12,7 @@
 // what calibration saw, so dense readers are left alone there.
 //
 // Where the data of a MatMul is tied to something that cannot be scaled (a residual), a Mul in
-// front of it does the same (plan::Scaling).
+// front of it does the same (plan::Scaling), if the channels differ enough to pay for it.
 #pragma once
 
 #include <map>

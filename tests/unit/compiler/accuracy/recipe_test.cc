@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "backends/backends.h"
+#include "compiler/accuracy/channels.h"
+#include "compiler/calibration/calibrate.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/planner.h"
 #include "tests/support/accuracy_network.h"
+#include "tests/support/random_graph.h"
 
 namespace octet::accuracy {
 namespace {
@@ -135,6 +138,56 @@ TEST(Recipe, AMulInFrontOfAMatMulIsPartOfThePlan) {
   EXPECT_GT(
       testing::sqnr(graph, out, samples),
       testing::sqnr(graph, quantized(graph, ranges_only(graph, samples, "x86")), samples) + 3.0);
+}
+
+// Small normal values for every input.
+HeldSamples samples_for(const Graph& graph, size_t count) {
+  std::vector<data::Sample> out(count);
+  uint32_t seed = 1;
+  for (data::Sample& sample : out) {
+    for (ValueId id : graph.required_inputs()) {
+      const auto shape = graph.value(id).type.shape.extents();
+      const auto size = static_cast<size_t>(*graph.value(id).type.shape.element_count());
+      sample.push_back(ir::Tensor::of<float>(shape, testing::normal_values(size, seed++, 0.5F)));
+    }
+  }
+  return HeldSamples(std::move(out));
+}
+
+TEST(Recipe, GraphsOfAnyShapeAreQuantizedOrRefusedAsWithoutIt) {
+  const char* const backends[] = {"x86", "arm", "openvino", "tensorrt"};
+  int quantized_graphs = 0;
+  for (uint64_t seed = 0; seed < 120; ++seed) {
+    const Graph graph = testing::random_graph(seed, {testing::RandomContent::kRunnable, 16});
+    const HeldSamples samples = samples_for(graph, 5);
+    const auto spec = must(backends::load_backend(backends[seed % 4]));
+    calibration::CalibrateOptions calibrate;
+    calibrate.values = plan::needed_statistics(graph, spec, {}).values;
+    const bool runs =
+        calibration::calibrate(std::make_shared<const Graph>(graph), samples, calibrate).ok();
+    const auto result =
+        plan_with_recipe(std::make_shared<const Graph>(graph), samples, spec, {}, {});
+    ASSERT_EQ(result.ok(), runs) << seed << ": " << (result.ok() ? "" : result.error().message());
+    if (!runs) continue;
+    const plan::QuantPlan again =
+        must(plan::QuantPlan::from_text(result->plan.to_text(), "a.plan"));
+    EXPECT_TRUE(quantized(graph, again) == quantized(graph, result->plan)) << seed;
+    quantized_graphs += result->report.layers > 0 ? 1 : 0;
+  }
+  EXPECT_GT(quantized_graphs, 20);
+}
+
+TEST(Channels, AnythingAFileMayHoldIsFollowedOrLeft) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const Graph graph = testing::random_graph(seed, {testing::RandomContent::kAnything, 20});
+    const ChannelClasses classes(graph);
+    for (ValueId output : graph.outputs()) {
+      const ChannelClasses::Channels& channels = classes.of(output);
+      for (int64_t i = 0; channels.first >= 0 && i < channels.count; ++i) {
+        EXPECT_TRUE(classes.fixed(classes.class_of(channels.first + i))) << seed;
+      }
+    }
+  }
 }
 
 TEST(ApplyEdits, RefusesWhatDoesNotFitAndChangesNothing) {
