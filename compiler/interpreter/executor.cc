@@ -18,8 +18,13 @@ bool has_tensor(const Buffer& buffer) { return buffer.shape && !buffer.layout.ha
 class Run {
  public:
   Run(const ir::Graph& graph, const Plan& plan, ExecutionContext& context, MemoryBudget& budget,
-      Observer* observer)
-      : graph_(graph), plan_(plan), context_(context), budget_(budget), observer_(observer) {}
+      const ops::BodyRunner* bodies, Observer* observer)
+      : graph_(graph),
+        plan_(plan),
+        context_(context),
+        budget_(budget),
+        bodies_(bodies),
+        observer_(observer) {}
 
   // Heap tensors go, those handed to the caller included: from here on they are the caller's.
   ~Run() {
@@ -125,7 +130,7 @@ class Run {
     const ir::Node& node = graph_.node(step.node);
     std::vector<const Tensor*> inputs;
     for (BufferId id : step.inputs) inputs.push_back(id.valid() ? &slot(id).tensor : nullptr);
-    OCTET_ASSIGN(auto out, evaluate_reference(graph_, node, inputs, budget_));
+    OCTET_ASSIGN(auto out, evaluate_reference(graph_, node, inputs, budget_, bodies_));
     Status status;
     for (size_t i = 0; i < out.tensors.size(); ++i) {
       const BufferId id = i < step.outputs.size() ? step.outputs[i] : BufferId();
@@ -171,6 +176,7 @@ class Run {
   const Plan& plan_;
   ExecutionContext& context_;
   MemoryBudget& budget_;
+  const ops::BodyRunner* bodies_;
   Observer* observer_;
 };
 
@@ -228,7 +234,7 @@ Result<std::unique_ptr<ExecutionContext>> PlanRunner::take_context() {
 
 Result<std::vector<Tensor>> PlanRunner::run(std::unique_ptr<ExecutionContext> context,
                                             std::span<const Tensor> inputs, Observer* observer) {
-  auto outputs = Run(graph_, *plan_, *context, budget_, observer).execute(inputs);
+  auto outputs = Run(graph_, *plan_, *context, budget_, bodies_, observer).execute(inputs);
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(context));
   return outputs;

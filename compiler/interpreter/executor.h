@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/interpreter/plan.h"
+#include "compiler/ops/body.h"
 
 namespace octet::interpreter {
 
@@ -36,9 +37,10 @@ class ExecutionContext {
 // A plan, and contexts that are not in use.
 class PlanRunner {
  public:
+  // `bodies` may be null: bodies run node by node.
   PlanRunner(const ir::Graph& graph, std::shared_ptr<const Plan> plan, const dnnl::engine& engine,
-             MemoryBudget& budget)
-      : graph_(graph), plan_(std::move(plan)), engine_(engine), budget_(budget) {}
+             MemoryBudget& budget, const ops::BodyRunner* bodies)
+      : graph_(graph), plan_(std::move(plan)), engine_(engine), budget_(budget), bodies_(bodies) {}
 
   // All safe to call from several threads at once. A context is for one run at a time; run gives
   // it back.
@@ -51,6 +53,7 @@ class PlanRunner {
   std::shared_ptr<const Plan> plan_;
   const dnnl::engine& engine_;
   MemoryBudget& budget_;
+  const ops::BodyRunner* bodies_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<ExecutionContext>> idle_;
 };

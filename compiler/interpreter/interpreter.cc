@@ -8,6 +8,7 @@
 #include "compiler/base/names.h"
 #include "compiler/interpreter/executor.h"
 #include "compiler/interpreter/integer_form.h"
+#include "compiler/interpreter/nested.h"
 #include "compiler/interpreter/plan.h"
 #include "compiler/interpreter/threads.h"
 #include "compiler/ops/schema.h"
@@ -47,12 +48,14 @@ class Interpreter::Impl {
   Impl(std::shared_ptr<const ir::Graph> graph, Options options, dnnl::engine engine)
       : graph_(std::move(graph)),
         options_(std::move(options)),
-        budget_(options_.max_memory),
+        own_budget_(options_.max_memory),
+        budget_(options_.budget != nullptr ? *options_.budget : own_budget_),
         required_(graph_->required_inputs()),
         engine_(std::move(engine)),
         nodes_(needed_nodes(*graph_, options_.observed)),
         constants_(*graph_, budget_),
-        weights_(budget_, engine_) {}
+        weights_(budget_, engine_),
+        nested_(options_, budget_) {}
 
   Status prepare() {
     for (ir::NodeId id : nodes_) OCTET_TRY(check_executable(*graph_, id));
@@ -116,7 +119,9 @@ class Interpreter::Impl {
       plan = make_plan(context, key);
     }
     if (!plan.ok()) return plan.error();
-    auto runner = std::make_shared<PlanRunner>(*graph_, std::move(plan).value(), engine_, budget_);
+    const bool fast = options_.kernels == Kernels::kFast;
+    auto runner = std::make_shared<PlanRunner>(*graph_, std::move(plan).value(), engine_, budget_,
+                                               fast ? &nested_ : nullptr);
     plans_.push_front({std::move(key), runner});
     if (plans_.size() > kMaxPlans) plans_.pop_back();
     return runner;
@@ -132,12 +137,14 @@ class Interpreter::Impl {
 
   std::shared_ptr<const ir::Graph> graph_;
   Options options_;
-  MemoryBudget budget_;
+  MemoryBudget own_budget_;
+  MemoryBudget& budget_;
   std::vector<ValueId> required_;
   dnnl::engine engine_;
   std::vector<ir::NodeId> nodes_;
   FoldedConstants constants_;
   PackedWeights weights_;
+  NestedInterpreters nested_;
   std::mutex mutex_;
   std::list<Cached> plans_;  // most recent first
 };

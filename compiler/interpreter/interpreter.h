@@ -48,6 +48,8 @@ struct Options {
   std::vector<ir::ValueId> observed = {};
   ElementOrder observed_order = ElementOrder::kRowMajor;
   int64_t max_memory = MemoryBudget::default_limit_bytes();
+  // Charged in place of one of its own; of the interpreter around, for one that runs a body.
+  MemoryBudget* budget = nullptr;
 };
 
 class Interpreter {

@@ -7,6 +7,7 @@
 #include "compiler/base/budget.h"
 #include "compiler/base/result.h"
 #include "compiler/ir/graph.h"
+#include "compiler/ops/schema.h"
 
 namespace octet::interpreter {
 
@@ -20,7 +21,8 @@ struct ReferenceOutputs {
 // are charged to the budget, temporaries are limited by what is left of it.
 Result<ReferenceOutputs> evaluate_reference(const ir::Graph& graph, const ir::Node& node,
                                             std::span<const ir::Tensor* const> inputs,
-                                            MemoryBudget& budget);
+                                            MemoryBudget& budget,
+                                            const ops::BodyRunner* bodies = nullptr);
 
 // True when the bytes of `tensor` lie within those of `other`.
 bool shares_bytes(const ir::Tensor& tensor, const ir::Tensor& other);

@@ -83,6 +83,13 @@ Result<ValueId> Graph::add_capture(std::string value_name, TensorType type) {
   return id;
 }
 
+void Graph::make_captures_inputs() {
+  for (ValueId id : captures_) values_[id.index()].is_input = true;
+  inputs_.insert(inputs_.end(), captures_.begin(), captures_.end());
+  captures_.clear();
+  ++revision_;
+}
+
 Result<ValueId> Graph::add_constant(std::string value_name, TensorPtr tensor) {
   Value value;
   value.name = std::move(value_name);

@@ -136,6 +136,8 @@ class Graph {
   Result<ValueId> add_value(std::string name, TensorType type);
   Result<ValueId> add_input(std::string name, TensorType type);
   Result<ValueId> add_capture(std::string name, TensorType type);
+  // A body on its own: what it captures becomes inputs behind the others, in their order.
+  void make_captures_inputs();
   Result<ValueId> add_constant(std::string name, TensorPtr tensor);
   void set_constant(ValueId id, TensorPtr tensor);  // of an input with a default, or a replacement
   void add_output(ValueId id);

@@ -199,7 +199,8 @@ class Run {
     if (context_.budget != nullptr)
       left.emplace(context_.budget->limit() - context_.budget->used());
     const EvaluateContext inner{
-        node, graph_.model.opset(), inputs, left ? &*left : nullptr, captured, runs_};
+        node,  graph_.model.opset(), inputs, left ? &*left : nullptr, captured,
+        runs_, context_.body_runner};
     OCTET_ASSIGN(Tensors outputs, evaluate_node(inner));
     if (outputs.size() < node.outputs.size()) {
       return internal_error(node.outputs.size(), " outputs asked for, ", outputs.size(), " made");
@@ -271,8 +272,23 @@ class Run {
 
 }  // namespace
 
+Result<std::optional<Tensors>> Body::run_as_whole(std::span<const Tensor> inputs,
+                                                  ChargedBytes& charged) const {
+  if (context_.body_runner == nullptr) return std::optional<Tensors>();
+  const auto captured =
+      context_.captured.subspan(body_.first_capture, body_.graph->captures().size());
+  OCTET_ASSIGN(auto outputs, context_.body_runner->run(body_.graph, inputs, captured));
+  if (!outputs) return outputs;
+  for (const Tensor& tensor : *outputs) {
+    OCTET_TRY(charged.charge(static_cast<int64_t>(tensor.bytes().size())));
+  }
+  return outputs;
+}
+
 Result<Tensors> Body::run(std::span<const Tensor> inputs, ChargedBytes& charged) {
   OCTET_TRY(count_run());
+  OCTET_ASSIGN(auto whole, run_as_whole(inputs, charged));
+  if (whole) return std::move(*whole);
   const ir::Graph& graph = *body_.graph;
   Run run(context_, body_, uses_, context_.body_runs != nullptr ? context_.body_runs : &own_runs_);
   run.set_inputs(inputs);

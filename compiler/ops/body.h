@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,17 @@ namespace octet::ops {
 // How often the bodies below one node of the main graph may run, all together: what ends a Loop
 // without end.
 inline constexpr int64_t kMaxBodyRuns = int64_t{1} << 18;
+
+// Another way to run bodies than node by node.
+class BodyRunner {
+ public:
+  virtual ~BodyRunner() = default;
+  // One tensor per input and per capture of the body; the outputs, or nothing when this is no body
+  // for the runner. Safe to call from several threads at once.
+  virtual Result<std::optional<Tensors>> run(const ir::GraphPtr& body,
+                                             std::span<const Tensor> inputs,
+                                             std::span<const Tensor* const> captured) const = 0;
+};
 
 // The graph attribute and where its captures start among node.implicit_inputs.
 struct BodyGraph {
@@ -57,6 +69,8 @@ class Body {
   Body(const EvaluateContext& context, BodyGraph body)
       : context_(context), body_(std::move(body)) {}
   Status count_run();
+  Result<std::optional<Tensors>> run_as_whole(std::span<const Tensor> inputs,
+                                              ChargedBytes& charged) const;
 
   const EvaluateContext& context_;
   BodyGraph body_;

@@ -1,4 +1,5 @@
 // ArgMax, ArgMin, CumSum and CumProd: walks along one axis.
+#include "compiler/base/checked.h"
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/infer_helpers.h"
 
@@ -75,11 +76,14 @@ Result<Tensors> evaluate_arg(const EvaluateContext& context) {
   OCTET_ASSIGN(const int64_t axis,
                normalize_axis(ir::int_attribute(context.node, "axis", 0), x.rank()));
   std::vector<int64_t> shape = x.shape();
-  if (shape[static_cast<size_t>(axis)] == 0) return malformed("input 0: axis ", axis, " is empty");
+  const bool empty_axis = shape[static_cast<size_t>(axis)] == 0;
   if (keeps_dims(context.node)) {
     shape[static_cast<size_t>(axis)] = 1;
   } else {
     shape.erase(shape.begin() + axis);
+  }
+  if (empty_axis && checked_product(shape) != 0) {
+    return malformed("input 0: axis ", axis, " is empty");
   }
   const bool last = ir::int_attribute(context.node, "select_last_index", 0) != 0;
   const View view =

@@ -19,6 +19,8 @@
 
 namespace octet::ops {
 
+class BodyRunner;  // body.h
+
 // What an operand is for. A backend says which quantization a role takes on an operator.
 enum class Role {
   kData,       // activations
@@ -79,6 +81,8 @@ struct EvaluateContext {
   // How often bodies may still run, shared with the nodes inside them; null: kMaxBodyRuns for this
   // node. See body.h.
   int64_t* body_runs = nullptr;
+  // Runs bodies faster than node by node; may be null.
+  const BodyRunner* body_runner = nullptr;
 
   const ir::Tensor& input(size_t i) const { return *inputs[i]; }
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }

@@ -268,6 +268,95 @@ TEST(ControlFlow, ScanRunsBackwardAndAlongOtherAxes) {
   EXPECT_THAT(out[1].to_floats(), ElementsAre(6, 5, 3, 25, 21, 16));
 }
 
+// Bodies with products have interpreters of their own.
+TEST(ControlFlow, BodiesWithProductsAreLikeReference) {
+  const auto graph = graph_of(R"(
+    input %c: bool[]
+    input %trips: int64[]
+    input %x: float32[4,4]
+    input %w: float32[4,4]
+    %t = Relu(%x)
+    %last, %all = Loop(%trips, _, %t) {body = graph "b" {
+      input %i: int64[]
+      input %go: bool[]
+      input %v: float32[4,4]
+      capture %w
+      capture %c
+      %p = MatMul(%v, %w)
+      %q = If(%c) {else_branch = graph "e" {
+        capture %p
+        capture %w
+        %m = MatMul(%w, %p)
+        %s = Softmax(%m)
+        output %s
+      }, then_branch = graph "t" {
+        capture %p
+        %r = Tanh(%p)
+        output %r
+      }}
+      output %go
+      output %q
+      output %p
+    }}
+    output %last
+    output %all
+  )");
+  Options reference;
+  reference.kernels = Kernels::kReference;
+  const Interpreter judge = must(Interpreter::create(graph, reference));
+  const Interpreter fast = must(Interpreter::create(graph, {}));
+  for (const bool condition : {true, false, true}) {
+    for (const int64_t trips : {0, 1, 5}) {
+      const std::vector<Tensor> inputs = {Tensor::scalar(condition), Tensor::scalar(trips),
+                                          random_tensor(1, {4, 4}), random_tensor(2, {4, 4})};
+      const auto expected = must(judge.run(inputs));
+      const auto found = must(fast.run(inputs));
+      for (size_t i = 0; i < found.size(); ++i) {
+        expect_near(found[i], expected[i], 1e-5, cat(condition, " ", trips, " output ", i));
+      }
+    }
+  }
+}
+
+TEST(ControlFlow, BodiesShareTheBudget) {
+  const auto graph = graph_of(R"(
+    input %x: float32[1024,1024]
+    const %yes: bool[] = true
+    const %trips: int64[] = 3
+    %last = Loop(%trips, %yes, %x) {body = graph "b" {
+      input %i: int64[]
+      input %go: bool[]
+      input %v: float32[1024,1024]
+      %p = MatMul(%v, %v)
+      %q = MatMul(%p, %v)
+      output %go
+      output %q
+    }} name "large"
+    output %last
+  )");
+  const Error error =
+      error_of(graph, {must(Tensor::zeros(DType::kFloat32, {1024, 1024}))}, int64_t{6} << 20);
+  EXPECT_EQ(error.code(), ErrorCode::kResourceLimit) << error.message();
+}
+
+TEST(ControlFlow, LoopsOfProductsWithoutEndAreALimit) {
+  const auto graph = graph_of(R"(
+    input %x: float32[2,2]
+    %last = Loop(_, _, %x) {body = graph "b" {
+      input %i: int64[]
+      input %go: bool[]
+      input %v: float32[2,2]
+      %p = MatMul(%v, %v)
+      output %go
+      output %p
+    }} name "forever"
+    output %last
+  )");
+  const Error error = error_of(graph, {must(Tensor::zeros(DType::kFloat32, {2, 2}))});
+  EXPECT_EQ(error.code(), ErrorCode::kResourceLimit);
+  EXPECT_THAT(error.message(), HasSubstr("loop without end"));
+}
+
 TEST(ControlFlow, AnUnknownOperatorInABodyIsNamed) {
   const auto graph = graph_of(R"(
     input %c: bool[]
