@@ -337,9 +337,9 @@ void ChannelRanges::observe(ValueId value, const Tensor& tensor) {
 }
 
 const std::vector<float>& ChannelRanges::of(ValueId value) const {
-  static const std::vector<float> kNone;
+  static const std::vector<float> none;
   const auto it = entries_.find(value);
-  return it == entries_.end() ? kNone : it->second.magnitudes;
+  return it == entries_.end() ? none : it->second.magnitudes;
 }
 
 std::vector<ValueId> ChannelRanges::values() const {

@@ -37,7 +37,7 @@ std::string to_base64(std::span<const std::byte> bytes) {
 }
 
 Result<std::vector<std::byte>> from_base64(std::string_view text) {
-  static const std::array<uint32_t, 256> kValues = digit_values();
+  static const std::array<uint32_t, 256> values = digit_values();
   if (text.size() % 4 != 0) return malformed("base64 text of ", text.size(), " characters");
   std::vector<std::byte> out;
   out.reserve(text.size() / 4 * 3);
@@ -48,7 +48,7 @@ Result<std::vector<std::byte>> from_base64(std::string_view text) {
     }
     uint32_t group = 0;
     for (size_t k = 0; k < 4; ++k) {
-      const uint32_t value = k < count ? kValues[static_cast<uint8_t>(text[i + k])] : 0;
+      const uint32_t value = k < count ? values[static_cast<uint8_t>(text[i + k])] : 0;
       if (value > 63) return malformed("base64 text with a wrong character at ", i + k);
       group = group << 6 | value;
     }
