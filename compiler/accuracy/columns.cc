@@ -172,10 +172,16 @@ void ColumnReader::read(const Tensor& x, int32_t zero_point, int64_t group,
       return read_as(x.data<uint8_t>(), zero_point, group, places, out);
     case ir::DType::kInt8:
       return read_as(x.data<int8_t>(), zero_point, group, places, out);
+    case ir::DType::kUint16:
+      return read_as(x.data<uint16_t>(), zero_point, group, places, out);
+    case ir::DType::kInt16:
+      return read_as(x.data<int16_t>(), zero_point, group, places, out);
     case ir::DType::kFloat32:
       return read_as(x.data<float>(), zero_point, group, places, out);
-    default:
-      std::fill(out.begin(), out.end(), 0.0F);
+    default: {
+      const std::vector<float> numbers = x.to_floats();
+      return read_as(std::span(numbers), zero_point, group, places, out);
+    }
   }
 }
 

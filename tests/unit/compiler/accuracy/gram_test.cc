@@ -87,6 +87,33 @@ TEST(Columns, TimesWeightsAreWhatTheOperatorComputes) {
   expect_columns_compute(one_layer("Gemm", {3, 5}, {4, 5}, {{"transB", int64_t{1}}}));
 }
 
+// What a layer reads may be stored in any type that a backend has for activations.
+TEST(Columns, AreTheSameForEveryStorageType) {
+  const OneLayer layer = one_layer("Gemm", {3, 5}, {5, 4}, {});
+  const auto layout = weight_layout(layer.node, layer.weight);
+  ASSERT_TRUE(layout.has_value());
+  const ColumnReader reader =
+      must(ColumnReader::make(layer.node, *layout, layer.x.shape(), layer.weight.shape()));
+  const auto places = reader.places(all_of(reader.positions()));
+  using ir::DType;
+  for (const DType dtype : {DType::kUint8, DType::kInt8, DType::kUint16, DType::kInt16,
+                            DType::kInt32, DType::kFloat32, DType::kFloat16}) {
+    Tensor x = must(Tensor::zeros(dtype, {3, 5}));
+    for (int64_t i = 0; i < x.element_count(); ++i) {
+      if (numerics::is_integer(dtype)) {
+        x.set_from_int64(i, 3 * i);
+      } else {
+        x.set_from_double(i, static_cast<double>(3 * i));
+      }
+    }
+    std::vector<float> columns(15);
+    reader.read(x, 7, 0, places, columns);
+    for (size_t i = 0; i < columns.size(); ++i) {
+      EXPECT_EQ(columns[i], static_cast<float>(3 * i) - 7.0F) << numerics::dtype_name(dtype);
+    }
+  }
+}
+
 TEST(Columns, NoLayoutWhereTheFormulaIsAnother) {
   const Tensor weight = Tensor::of<float>({2, 2}, {1, 2, 3, 4});
   ir::Node gemm;
