@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "compiler/calibration/extremes.h"
 namespace octet::accuracy {
 
 using ir::Graph;
@@ -292,61 +290,6 @@ class Equalizer {
 };
 
 }  // namespace
-
-namespace {
-
-void merge_planes(std::span<const float> values, size_t inner, std::vector<float>& seen) {
-  const size_t channels = seen.size();
-  for (size_t begin = 0, c = 0; begin < values.size(); begin += inner, c = (c + 1) % channels) {
-    const auto extremes = calibration::finite_extremes(values.subspan(begin, inner));
-    if (extremes) seen[c] = std::max({seen[c], extremes->max, -extremes->min});
-  }
-}
-
-}  // namespace
-
-ChannelRanges::ChannelRanges(const std::vector<Axis>& values) {
-  for (const Axis& value : values) entries_[value.value].axis = value.axis;
-}
-
-void ChannelRanges::observe(ValueId value, const Tensor& tensor) {
-  const auto it = entries_.find(value);
-  if (it == entries_.end() || tensor.dtype() != ir::DType::kFloat32) return;
-  const size_t axis = it->second.axis;
-  if (axis >= tensor.rank()) return;
-  const auto channels = static_cast<size_t>(tensor.shape()[axis]);
-  size_t inner = 1;
-  for (size_t a = axis + 1; a < tensor.rank(); ++a) {
-    inner *= static_cast<size_t>(tensor.shape()[a]);
-  }
-  std::vector<float> seen(channels, 0.0F);
-  const auto values = tensor.data<float>();
-  if (inner == 1) {
-    for (size_t begin = 0; begin < values.size(); begin += channels) {
-      for (size_t c = 0; c < channels; ++c) {
-        seen[c] = std::max(seen[c], std::abs(values[begin + c]));
-      }
-    }
-  } else {
-    merge_planes(values, inner, seen);
-  }
-  const std::lock_guard lock(mutex_);
-  std::vector<float>& all = it->second.magnitudes;
-  all.resize(std::max(all.size(), channels), 0.0F);
-  for (size_t c = 0; c < channels; ++c) all[c] = std::max(all[c], seen[c]);
-}
-
-const std::vector<float>& ChannelRanges::of(ValueId value) const {
-  static const std::vector<float> none;
-  const auto it = entries_.find(value);
-  return it == entries_.end() ? none : it->second.magnitudes;
-}
-
-std::vector<ValueId> ChannelRanges::values() const {
-  std::vector<ValueId> out;
-  for (const auto& [value, entry] : entries_) out.push_back(value);
-  return out;
-}
 
 std::vector<ChannelRanges::Axis> values_to_range(const Graph& graph, const ChannelClasses& classes,
                                                  const std::vector<Layer>& layers,

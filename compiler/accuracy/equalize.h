@@ -16,38 +16,15 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <set>
 #include <vector>
 
+#include "compiler/accuracy/channel_ranges.h"
 #include "compiler/accuracy/channels.h"
 #include "compiler/accuracy/layers.h"
 #include "compiler/plan/quant_plan.h"
 
 namespace octet::accuracy {
-
-// Greatest magnitude of every channel of some values, over all samples. Safe to call from several
-// threads; the result does not depend on the order.
-class ChannelRanges {
- public:
-  struct Axis {
-    ir::ValueId value;
-    size_t axis = 0;
-  };
-  explicit ChannelRanges(const std::vector<Axis>& values);
-  void observe(ir::ValueId value, const ir::Tensor& tensor);
-  // Empty when it was never seen.
-  const std::vector<float>& of(ir::ValueId value) const;
-  std::vector<ir::ValueId> values() const;
-
- private:
-  struct Entry {
-    size_t axis = 0;
-    std::vector<float> magnitudes;
-  };
-  std::map<ir::ValueId, Entry> entries_;
-  std::mutex mutex_;
-};
 
 // What equalization will ask for: of `quantized` (the values that get a quantizer) and the data of
 // every layer, those whose channels can be scaled.

@@ -6,8 +6,8 @@
 #include <numeric>
 #include <set>
 
+#include "compiler/accuracy/layer_error.h"
 #include "compiler/accuracy/lockstep.h"
-#include "compiler/accuracy/product.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
@@ -23,12 +23,6 @@ namespace {
 
 constexpr size_t kMostSamples = 128;
 constexpr int64_t kMostKept = int64_t{256} << 20;
-
-// Integers and scales of a layer, rows over columns.
-struct RowIntegers {
-  std::vector<int32_t> integers;
-  std::vector<float> scales;  // a row
-};
 
 // What a bundle of layers has in common: the data they read and how they read it.
 struct Bundle {
@@ -229,8 +223,10 @@ class Refiner {
     OCTET_ASSIGN(RowIntegers chosen, nearest(index));
     OCTET_ASSIGN(const RowIntegers rounded,
                  second_order(index, grams, Columns::kFit, rows, x_scale));
-    OCTET_ASSIGN(const double before, apart_error(layer, grams, rows, chosen));
-    OCTET_ASSIGN(const double after, apart_error(layer, grams, rows, rounded));
+    OCTET_ASSIGN(const double before,
+                 apart_error(layer.layout, grams, rows, chosen, options_.threads));
+    OCTET_ASSIGN(const double after,
+                 apart_error(layer.layout, grams, rows, rounded, options_.threads));
     if (after < before) {
       // It helps on columns it has not seen: then it may learn from those too.
       OCTET_ASSIGN(chosen, second_order(index, grams, Columns::kAll, rows, x_scale));
@@ -314,38 +310,6 @@ class Refiner {
     return out;
   }
 
-  // Mean squared change of the layer's output over the columns kept apart, summed over channels, up
-  // to a factor: D H D^T for D = z s - w, a few rows at a time.
-  Result<double> apart_error(const Layer& layer, const GramSums& grams,
-                             const std::vector<float>& rows, const RowIntegers& integers) const {
-    const auto columns = static_cast<size_t>(layer.layout.columns);
-    const auto per_group = static_cast<size_t>(layer.layout.rows);
-    constexpr size_t kPanel = 64;
-    const size_t panels = (per_group + kPanel - 1) / kPanel;
-    const size_t all = panels * static_cast<size_t>(layer.layout.groups);
-    std::vector<double> errors(all, 0.0);
-    OCTET_TRY(parallel_for(options_.threads, all, [&](size_t, size_t index) -> Status {
-      const size_t group = index / panels;
-      const size_t first = group * per_group + index % panels * kPanel;
-      const size_t count = std::min(kPanel, (group + 1) * per_group - first);
-      std::vector<double> change(count * columns);
-      for (size_t i = 0; i < change.size(); ++i) {
-        const size_t at = first * columns + i;
-        change[i] = integers.integers[at] * static_cast<double>(integers.scales[at / columns]) -
-                    static_cast<double>(rows[at]);
-      }
-      std::vector<double> moved(change.size(), 0.0);
-      const Gram gram = grams.apart_gram(static_cast<int64_t>(group));
-      add_product({change.data(), columns}, {gram.values.data(), columns}, moved.data(), columns,
-                  count, columns, columns);
-      for (size_t i = 0; i < change.size(); ++i) errors[index] += change[i] * moved[i];
-      return {};
-    }));
-    double out = 0.0;
-    for (const double error : errors) out += error;
-    return out;
-  }
-
   Status put_weight(size_t index, const RowIntegers& chosen) {
     const Layer& layer = layers_[index];
     plan::ConstantQuantizer& quantizer = plan_.constants[quantizer_[index]];
@@ -365,27 +329,6 @@ class Refiner {
     return {};
   }
 
-  // W m - z s m~ per channel, from the sums of one part.
-  std::vector<double> shift(const Layer& layer, const std::vector<float>& rows,
-                            const RowIntegers& integers, std::span<const double> real,
-                            std::span<const double> quantized, int64_t count,
-                            double x_scale) const {
-    const auto columns = static_cast<size_t>(layer.layout.columns);
-    std::vector<double> out(static_cast<size_t>(layer.layout.channels()), 0.0);
-    for (size_t r = 0; r < out.size(); ++r) {
-      const size_t group = r / static_cast<size_t>(layer.layout.rows);
-      double before = 0.0;
-      double after = 0.0;
-      for (size_t k = 0; k < columns; ++k) {
-        before += static_cast<double>(rows[r * columns + k]) * real[group * columns + k];
-        after += integers.integers[r * columns + k] * quantized[group * columns + k];
-      }
-      after *= static_cast<double>(integers.scales[r]) * x_scale;
-      out[r] = (before - after) / static_cast<double>(count);
-    }
-    return out;
-  }
-
   Status correct_bias(size_t index, const GramSums& grams, const std::vector<float>& rows,
                       const RowIntegers& integers, double x_scale) {
     const Layer& layer = layers_[index];
@@ -395,9 +338,10 @@ class Refiner {
         real.apart_count != quantized.apart_count || real.apart_count == 0) {
       return {};
     }
-    const auto fit = shift(layer, rows, integers, real.fit, quantized.fit, real.fit_count, x_scale);
-    const auto apart =
-        shift(layer, rows, integers, real.apart, quantized.apart, real.apart_count, x_scale);
+    const auto fit =
+        mean_shift(layer.layout, rows, integers, real.fit, quantized.fit, x_scale, real.fit_count);
+    const auto apart = mean_shift(layer.layout, rows, integers, real.apart, quantized.apart,
+                                  x_scale, real.apart_count);
     double before = 0.0;
     double after = 0.0;
     for (size_t c = 0; c < fit.size(); ++c) {
@@ -437,40 +381,6 @@ class Refiner {
 };
 
 }  // namespace
-
-FloatColumns::FloatColumns(const Graph& graph, const std::vector<Layer>& layers,
-                           const std::vector<size_t>& samples)
-    : graph_(graph), layers_(layers) {
-  for (size_t i = 0; i < samples.size(); ++i) place_[samples[i]] = i;
-  for (size_t i = 0; i < layers.size(); ++i) layers_of_[layers[i].x].push_back(i);
-  sums_.assign(layers.size(), std::vector<ColumnSums>(samples.size()));
-}
-
-Status FloatColumns::observe(size_t sample, ValueId value, const Tensor& tensor) {
-  const auto place = place_.find(sample);
-  const auto found = layers_of_.find(value);
-  if (place == place_.end() || found == layers_of_.end()) return {};
-  for (size_t index : found->second) {
-    const Layer& layer = layers_[index];
-    OCTET_ASSIGN(const ColumnReader reader,
-                 ColumnReader::make(graph_.node(layer.node), layer.layout, tensor.shape(),
-                                    graph_.constant(layer.weight)->shape()));
-    OCTET_ASSIGN(sums_[index][place->second], column_sums(reader, tensor, place->second));
-  }
-  return {};
-}
-
-ColumnSums FloatColumns::total(size_t layer, size_t count) const {
-  ColumnSums out;
-  for (size_t i = 0; i < count && i < sums_[layer].size(); ++i) add(sums_[layer][i], out);
-  return out;
-}
-
-std::set<ValueId> FloatColumns::values() const {
-  std::set<ValueId> out;
-  for (const auto& [value, layers] : layers_of_) out.insert(value);
-  return out;
-}
 
 std::vector<size_t> refinement_samples(size_t count) {
   const size_t used = std::min(count, kMostSamples);

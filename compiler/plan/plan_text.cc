@@ -50,12 +50,34 @@ Operand read_operand(const file::Operand& in) { return {in.node(), in.input()}; 
 
 // The shape of a constant is the model's to say: text holds a flat list, and apply_plan gives it
 // the shape of what it replaces.
-Result<ir::Tensor> read_tensor(ir::DType dtype, const std::string& text) {
+Result<ir::Tensor> read_floats(const std::string& text) {
   OCTET_ASSIGN(std::vector<std::byte> bytes, from_base64(text));
-  const int64_t width = numerics::bit_width(dtype) / 8;
-  if (width == 0) return usage_error("integers of ", numerics::dtype_name(dtype));
-  const int64_t count = static_cast<int64_t>(bytes.size()) / width;
-  return ir::Tensor::from_bytes(dtype, {count}, std::move(bytes));
+  const auto count = static_cast<int64_t>(bytes.size() / sizeof(float));
+  return ir::Tensor::from_bytes(ir::DType::kFloat32, {count}, std::move(bytes));
+}
+
+// As many bytes for each integer as its type takes, at least one.
+std::string write_integers(const ir::Tensor& integers) {
+  if (numerics::bit_width(integers.dtype()) >= 8) return to_base64(integers.bytes());
+  std::vector<std::byte> bytes;
+  for (int64_t i = 0; i < integers.element_count(); ++i) {
+    bytes.push_back(static_cast<std::byte>(integers.at_as_int64(i)));
+  }
+  return to_base64(bytes);
+}
+
+Result<ir::Tensor> read_integers(ir::DType dtype, const std::string& text) {
+  OCTET_ASSIGN(std::vector<std::byte> bytes, from_base64(text));
+  const auto size = static_cast<int64_t>(bytes.size());
+  const int width = numerics::bit_width(dtype);
+  if (width >= 8) return ir::Tensor::from_bytes(dtype, {size * 8 / width}, std::move(bytes));
+  OCTET_ASSIGN(ir::Tensor out, ir::Tensor::zeros(dtype, {size}));
+  for (int64_t i = 0; i < size; ++i) {
+    const auto byte = static_cast<uint8_t>(bytes[static_cast<size_t>(i)]);
+    out.set_from_int64(
+        i, numerics::is_signed_integer(dtype) ? static_cast<int8_t>(byte) : static_cast<int>(byte));
+  }
+  return out;
 }
 
 std::string_view decision_name(Decision decision) {
@@ -94,7 +116,7 @@ std::string QuantPlan::to_text() const {
     file::Constant& to = *out.add_constant();
     to.set_value(from.value);
     write_params(from.params, *to.mutable_params());
-    if (from.integers) to.set_integers(to_base64(from.integers->bytes()));
+    if (from.integers) to.set_integers(write_integers(*from.integers));
     for (const ConstantQuantizer::Use& use : from.uses) {
       file::Constant::Use& to_use = *to.add_use();
       write_operand(use.operand, *to_use.mutable_operand());
@@ -128,7 +150,7 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
   out.backend = in.backend();
   out.data_free = in.data_free();
   for (const file::Replaced& from : in.replaced()) {
-    auto tensor = read_tensor(ir::DType::kFloat32, from.float32());
+    auto tensor = read_floats(from.float32());
     if (!tensor.ok()) {
       return usage_error(file_name, ": replaced ", quote_name(from.value()), ": ",
                          tensor.error().message());
@@ -163,7 +185,7 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
     }
     ConstantQuantizer to{from.value(), *params, std::nullopt, {}};
     if (from.has_integers()) {
-      auto integers = read_tensor(params->storage(), from.integers());
+      auto integers = read_integers(params->storage(), from.integers());
       if (!integers.ok()) {
         return usage_error(file_name, ": constant ", quote_name(from.value()), ": ",
                            integers.error().message());

@@ -35,6 +35,42 @@ TEST(PlanText, ReadsBackAsItWas) {
   }
 }
 
+TEST(PlanText, IntegersAndEditsReadBackAsTheyWere) {
+  QuantPlan plan;
+  const auto constant = [&](ir::DType dtype, int32_t qmin, int32_t qmax,
+                            const std::vector<int64_t>& values) {
+    ir::QuantParams::Spec spec;
+    spec.storage = dtype;
+    spec.scales = {0.5F};
+    spec.zero_points = {0};
+    spec.qmin = qmin;
+    spec.qmax = qmax;
+    ir::Tensor integers =
+        testing::must(ir::Tensor::zeros(dtype, {static_cast<int64_t>(values.size())}));
+    for (size_t i = 0; i < values.size(); ++i) {
+      integers.set_from_int64(static_cast<int64_t>(i), values[i]);
+    }
+    plan.constants.push_back({"w", testing::must(ir::QuantParams::make(spec)), integers, {}});
+  };
+  constant(ir::DType::kInt8, -128, 127, {-128, -1, 0, 1, 127});
+  constant(ir::DType::kUint8, 0, 255, {0, 128, 255});
+  constant(ir::DType::kInt4, -8, 7, {-8, -1, 7});
+  constant(ir::DType::kUint4, 0, 15, {0, 15, 3, 9});
+  constant(ir::DType::kInt16, -32768, 32767, {-32768, 32767, 258});
+  plan.replaced.push_back({"b", ir::Tensor::of<float>({3}, {0.1F, -1e-38F, 3e38F})});
+  plan.scalings.push_back({"x", "y", {{"c", 0}, {"d", 1}}, ir::Tensor::of<float>({2}, {0.1F, 7})});
+  const std::string text = plan.to_text();
+  const QuantPlan again = testing::must(QuantPlan::from_text(text, "a.plan"));
+  EXPECT_EQ(again.to_text(), text);
+  ASSERT_EQ(again.constants.size(), plan.constants.size());
+  for (size_t i = 0; i < plan.constants.size(); ++i) {
+    EXPECT_TRUE(*again.constants[i].integers == *plan.constants[i].integers) << i;
+  }
+  EXPECT_TRUE(again.replaced.front().tensor == plan.replaced.front().tensor);
+  EXPECT_TRUE(again.scalings.front().factors == plan.scalings.front().factors);
+  EXPECT_EQ(again.scalings.front().operands, plan.scalings.front().operands);
+}
+
 TEST(PlanText, ErrorsSayWhere) {
   const auto typo = QuantPlan::from_text("fingerprint: \"x\"\nbackand: \"x86\"\n", "my.plan");
   ASSERT_FALSE(typo.ok());
