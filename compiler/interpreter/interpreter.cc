@@ -7,6 +7,7 @@
 
 #include "compiler/base/names.h"
 #include "compiler/interpreter/executor.h"
+#include "compiler/interpreter/nested.h"
 #include "compiler/interpreter/plan.h"
 #include "compiler/interpreter/threads.h"
 #include "compiler/ops/schema.h"
