@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "compiler/interpreter/nested.h"
 #include "compiler/interpreter/plan.h"
-#include "compiler/ops/body.h"
 
 namespace octet::interpreter {
 
@@ -39,7 +39,7 @@ class PlanRunner {
  public:
   // `bodies` may be null: bodies run node by node.
   PlanRunner(const ir::Graph& graph, std::shared_ptr<const Plan> plan, const dnnl::engine& engine,
-             MemoryBudget& budget, const ops::BodyRunner* bodies)
+             MemoryBudget& budget, const NestedInterpreters* bodies)
       : graph_(graph), plan_(std::move(plan)), engine_(engine), budget_(budget), bodies_(bodies) {}
 
   // All safe to call from several threads at once. A context is for one run at a time; run gives
@@ -53,7 +53,7 @@ class PlanRunner {
   std::shared_ptr<const Plan> plan_;
   const dnnl::engine& engine_;
   MemoryBudget& budget_;
-  const ops::BodyRunner* bodies_;
+  const NestedInterpreters* bodies_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<ExecutionContext>> idle_;
 };

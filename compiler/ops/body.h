@@ -16,7 +16,7 @@ namespace octet::ops {
 
 // How often the bodies below one node of the main graph may run, all together: what ends a Loop
 // without end.
-inline constexpr int64_t kMaxBodyRuns = int64_t{1} << 18;
+inline constexpr int64_t kMaxBodyRuns = int64_t{1} << 17;
 
 // Another way to run bodies than node by node.
 class BodyRunner {
