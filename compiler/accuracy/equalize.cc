@@ -13,6 +13,9 @@ namespace {
 
 constexpr float kGreatestFactor = 256.0F;
 constexpr double kDenseAlpha = 0.5;
+// A few samples show less of a channel than it has. As it is, that costs only where the channel is
+// the greatest of its tensor; amplified to the tensor's range, every channel would saturate.
+constexpr double kHeadroom = 1.2;
 constexpr double kMatMulAlpha = 0.8;
 // A Mul costs time: only for data whose greatest channel is that many times its median one.
 constexpr float kWorthAMul = 3.0F;
@@ -142,6 +145,7 @@ class Equalizer {
       const double all = greatest_[facts.component];
       double factor = all / facts.x;
       if (facts.dense) factor *= wanted(facts) / greatest_wanted[facts.component];
+      if (!facts.matmul && factor > 1.0) factor = std::max(1.0, factor / kHeadroom);
       factors_[c] = std::clamp(static_cast<float>(factor), 1.0F / kGreatestFactor, kGreatestFactor);
       if (factors_[c] != 1.0F) ++out_.channels;
     }
