@@ -33,6 +33,7 @@ class UnitMaker {
       for (ValueId input : graph.node(id).inputs) {
         if (input.valid()) ++readers_[input.index()];
       }
+      for (ValueId input : graph.node(id).implicit_inputs) ++readers_[input.index()];
     }
     for (ValueId id : graph.outputs()) readers_[id.index()] += 2;
     for (ValueId id : observed) readers_[id.index()] += 2;
@@ -178,6 +179,11 @@ class UnitMaker {
     if (linear.is("Gemm") || (!matmul && linear.input(2).valid()) ||
         specialized_.value(addend).constant == nullptr) {
       return false;
+    }
+    // A product with a vector has no axis of channels.
+    if (matmul) {
+      const ir::Shape& weight = specialized_.value(linear.inputs[1]).type.shape;
+      if (!weight.has_rank() || weight.rank() < 2) return false;
     }
     const std::vector<int64_t> to = specialized_.value(from).type.shape.extents();
     const std::vector<int64_t> shape = specialized_.value(addend).type.shape.extents();

@@ -7,6 +7,7 @@ each is an answer. Every eighth graph also runs by Octet's reference kernels. A 
 shrunk and saved to --keep. Differences that are an error of ONNX Runtime, or a choice the standard
 leaves open, are written down in random_graphs_explained.txt. Exits 1 when one is not explained."""
 import argparse
+import multiprocessing
 import pathlib
 import re
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import onnx
 
 from random_graph.generator import generate
-from random_graph.runners import Octet, differences
+from random_graph.runners import LEVELS, Octet, differences
 from random_graph.shrink import shrunk
 
 EXPLAINED = pathlib.Path(__file__).parent / "random_graphs_explained.txt"
@@ -62,10 +63,10 @@ def save(folder, name, case, lines):
 
 
 class Tally:
-    """What the run found."""
+    """What a run found; runs add up."""
 
     def __init__(self):
-        self.graphs = self.nodes = self.unexplained = self.not_run = 0
+        self.graphs = self.nodes = self.unexplained = self.not_run = self.ended = 0
         self.explained, self.made, self.refused = {}, {}, {}
 
     def add(self, case):
@@ -75,10 +76,21 @@ class Tally:
             for op, count in part.items():
                 total[op] = total.get(op, 0) + count
 
+    def join(self, other):
+        for name, found in vars(other).items():
+            mine = getattr(self, name)
+            if isinstance(found, int):
+                setattr(self, name, mine + found)
+            else:
+                for key, count in found.items():
+                    mine[key] = mine.get(key, 0) + count
+
     def report(self, seconds):
         print(f"{self.graphs} graphs, {self.nodes} nodes, {len(self.made)} operators, in {seconds:.0f} s")
         if self.not_run:
             print(f"{self.not_run} of them ONNX Runtime did not run")
+        if self.ended:
+            print(f"{self.ended} of them end the process of ONNX Runtime when optimized")
         for reason, count in sorted(self.explained.items()):
             print(f"{count} explained: {reason}")
         print(f"{self.unexplained} differences unexplained", flush=True)
@@ -106,6 +118,57 @@ def check(case, octet, options, name, args, tally, known):
         save(args.keep, name + ("_reference" if options else ""), small, found)
 
 
+def check_graph(index, octet, args, tally, known):
+    case = generate(args.seed, index)
+    tally.add(case)
+    name = f"graph_{args.seed}_{index}"
+    check(case, octet, (), name, args, tally, known)
+    if index % REFERENCE_EVERY == 0:
+        check(case, octet, ("--reference",), name, args, tally, known)
+
+
+def check_range_of(first, last, ways, args, known, pipe):
+    """Graphs first..last-1, in a process of its own: ONNX Runtime may end it."""
+    with tempfile.TemporaryDirectory() as folder:
+        octet = Octet(args.octet, folder, ways)
+        for index in range(first, last):
+            tally = Tally()
+            check_graph(index, octet, args, tally, known)
+            pipe.send(tally)
+
+
+def run_apart(first, last, ways, args, known, total):
+    """Adds graphs first..last-1 to `total` until one ends the process; returns the first not done."""
+    context = multiprocessing.get_context("fork")
+    receive, send = context.Pipe(duplex=False)
+    worker = context.Process(target=check_range_of, args=(first, last, ways, args, known, send))
+    worker.start()
+    send.close()
+    try:
+        while True:
+            total.join(receive.recv())
+            first += 1
+    except EOFError:
+        worker.join()
+    if worker.exitcode > 0:
+        raise SystemExit(f"graph {first}: the generator failed")
+    return first
+
+
+def check_all(args, known):
+    """The joined tally of all graphs. One that ends the process runs again without optimizations."""
+    total, index, end = Tally(), args.start, args.start + args.graphs
+    while index < end:
+        index = run_apart(index, end, tuple(LEVELS), args, known, total)
+        if index == end:
+            break
+        total.ended += 1
+        if run_apart(index, index + 1, ("plain",), args, known, total) == index:
+            raise SystemExit(f"graph {index}: ends ONNX Runtime without optimizations too")
+        index += 1
+    return total
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("octet", type=pathlib.Path)
@@ -115,16 +178,8 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="folder for shrunk models that differ")
     parser.add_argument("--operators", action="store_true", help="print how often each operator was made and refused")
     args = parser.parse_args()
-    known, tally, began = explanations(), Tally(), time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        octet = Octet(args.octet, folder)
-        for index in range(args.start, args.start + args.graphs):
-            case = generate(args.seed, index)
-            tally.add(case)
-            name = f"graph_{args.seed}_{index}"
-            check(case, octet, (), name, args, tally, known)
-            if index % REFERENCE_EVERY == 0:
-                check(case, octet, ("--reference",), name, args, tally, known)
+    began = time.monotonic()
+    tally = check_all(args, explanations())
     if args.operators:
         for op in sorted(tally.made | tally.refused):
             print(f"{op:34s} made {tally.made.get(op, 0):6d} refused {tally.refused.get(op, 0):6d}")

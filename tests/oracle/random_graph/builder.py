@@ -113,7 +113,7 @@ class Builder:
         return f"{prefix}{self.root.names}"
 
     def input(self, array):
-        value = Value(self.fresh("x"), array, exact=True)
+        value = Value(self.fresh("x"), np.asarray(array), exact=True)
         self.inputs.append(value)
         self.values.append(value)
         return value

@@ -168,6 +168,16 @@ TEST(MatMul, OfAConstantFirstFactorIsLikeReference) {
   expect_like_reference(b.finish());
 }
 
+TEST(MatMul, WithAVectorAndAnAddBehindIsLikeReference) {
+  for (const MatMulCase& c : {MatMulCase{{4, 2, 3}, {3}}, MatMulCase{{3}, {4, 3, 2}}}) {
+    auto b = builder();
+    const ValueId w = b.constant("w", random_tensor(3, c.b));
+    const ValueId addend = b.constant("addend", random_tensor(4, {2}));
+    b.output(b.op("Add", {b.op("MatMul", {b.input("x", c.a), w}), addend}));
+    expect_like_reference(b.finish());
+  }
+}
+
 TEST(MatMul, WithoutElementsIsLikeReference) {
   auto b = builder();
   b.output(b.op("MatMul", {b.input("x", {3, 0}), b.input("y", {0, 4})}));
