@@ -164,7 +164,8 @@ def check_all(args, known):
             break
         total.ended += 1
         if run_apart(index, index + 1, ("plain",), args, known, total) == index:
-            raise SystemExit(f"graph {index}: ends ONNX Runtime without optimizations too")
+            print(f"graph_{args.seed}_{index} ends the process of ONNX Runtime in any case", flush=True)
+            total.not_run += 1
         index += 1
     return total
 

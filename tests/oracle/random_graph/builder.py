@@ -17,7 +17,7 @@ RTOL, ATOL = 1e-4, 1e-5
 MAX_ELEMENTS = 6000
 MAX_MAGNITUDE = 5000.0
 MAX_INTEGER = 1 << 22
-NOISE = 2.0**-20
+NOISE = 2.0**-21
 STEP_NOISE = 2e-3
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -236,11 +236,8 @@ class Builder:
         return [Value(n, r, e, None if e else s) for n, r, e, s in zip(node.output, results, exacts, shadows)]
 
     def _shadow(self, value, kind):
-        if not value.exact:
-            return value.shadow
-        if value.is_float and kind == "smooth" and not value.constant:
-            return disturbed(self.random, value.array, NOISE)
-        return value.array
+        array = value.array if value.exact else value.shadow
+        return disturbed(self.random, array, NOISE) if value.is_float and kind == "smooth" else array
 
     def _shadows(self, computed, results, kind):
         shadows = []

@@ -3,12 +3,12 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from . import control_flow_ops, elementwise_ops, integer_ops, network_ops, shape_ops
+from . import control_flow_ops, elementwise_ops, integer_ops, network_ops, rare_ops, shape_ops
 from .builder import Builder, Skip, constant_proto, finished_model, open_shape, tensor_type
 
 FAMILIES = {
     "elementwise": elementwise_ops.OPS, "shape": shape_ops.OPS, "network": network_ops.OPS, "integer": integer_ops.OPS,
-    "control flow": control_flow_ops.OPS,
+    "control flow": control_flow_ops.OPS, "rare": rare_ops.OPS,
 }
 OPSETS = range(13, 23)
 
@@ -28,7 +28,7 @@ def flattened(g):
     if not hasattr(g, "menu"):
         items = []
         for ops in FAMILIES.values():
-            taste = g.choice([0.3, 1.0, 1.0, 3.0]) / sum(w for _, w in ops)
+            taste = g.choice([0.3, 1.0, 1.0, 3.0]) * (0.2 if ops is rare_ops.OPS else 1) / sum(w for _, w in ops)
             items += [(maker, weight * taste * len(ops)) for maker, weight in ops]
         weights = np.array([w for _, w in items])
         g.menu = ([m for m, _ in items], np.cumsum(weights / weights.sum()))
@@ -51,6 +51,11 @@ def add_random_node(g):
 def random_shape(g):
     rank = g.choice([0, 1, 2, 2, 3, 3, 4, 4, 4, 4, 5])
     shape = [g.integer(1, 7) for _ in range(rank)]
+    # As many channels as the blocks of vectorized kernels, or about as many.
+    if rank >= 3 and g.chance(0.3):
+        shape = [g.integer(1, 2), g.choice([8, 9, 16, 17, 24, 32]), *shape[2:]]
+        while np.prod(shape) > 2500:
+            shape[-1 - int(np.argmax(shape[:1:-1]))] = 2
     if rank and g.chance(0.04):
         shape[g.integer(0, rank - 1)] = 0
     return shape

@@ -71,10 +71,10 @@ def weights(g, shape, axis):
 
 
 def qlinear_conv(g):
-    x = bytes_of(g, lambda v: 3 <= v.rank <= 4 and v.size and v.shape[1] <= 16)
+    x = bytes_of(g, lambda v: 3 <= v.rank <= 4 and v.size and v.shape[1] <= 32)
     channels = x.shape[1]
     group = g.choice([d for d in range(1, channels + 1) if channels % d == 0]) if g.chance(0.4) else 1
-    out = group * g.integer(1, 3)
+    out = g.choice([8, 16, 19, 32]) if group == 1 and g.chance(0.25) else group * g.integer(1, 3)
     kernel = [g.integer(1, min(3, n)) for n in x.shape[2:]]
     bias = [g.const(g.random.integers(-2000, 2000, out).astype(np.int32))] if g.chance(0.6) else []
     operands = [x, *quantization(g, x.dtype), *weights(g, [out, channels // group, *kernel], 0),
@@ -101,7 +101,7 @@ def integer_products(g):
         w = g.const(g.random.integers(0, 100, [x.shape[-1], g.integer(1, 6)]).astype(g.choice(BYTES)))
         zeros = [g.const(np.array(g.integer(0, 9), x.dtype)), g.const(np.array(g.integer(0, 9), w.dtype))]
         return g.emit("MatMulInteger", [x, w, *zeros[: g.integer(0, 2)]], kind="moves")
-    x = g.pick(lambda v: 3 <= v.rank <= 4 and v.size and v.shape[1] <= 16, (U8,))
+    x = g.pick(lambda v: 3 <= v.rank <= 4 and v.size and v.shape[1] <= 32, (U8,))
     kernel = [g.integer(1, min(3, n)) for n in x.shape[2:]]
     w = g.const(g.random.integers(0, 100, [g.integer(1, 4), x.shape[1], *kernel]).astype(np.uint8))
     zeros = [g.const(np.array(g.integer(0, 9), np.uint8)) for _ in range(g.integer(0, 2))]
@@ -220,7 +220,7 @@ def between_quantizers(g):
 
 
 def simulated_conv(g, a, scale):
-    if not 3 <= a.rank <= 4 or a.shape[1] > 16:
+    if not 3 <= a.rank <= 4 or a.shape[1] > 32:
         raise Skip
     out = g.integer(1, 5)
     kernel = [g.integer(1, min(3, n)) for n in a.shape[2:]]

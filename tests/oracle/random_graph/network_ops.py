@@ -13,7 +13,7 @@ def f32(g, where=lambda v: True):
 
 
 def image(g, low=3, high=5):
-    return f32(g, lambda v: low <= v.rank <= high and v.size and v.shape[1] <= 16)
+    return f32(g, lambda v: low <= v.rank <= high and v.size and v.shape[1] <= 32)
 
 
 def windows(g, x, kernel_most=3):
@@ -37,7 +37,7 @@ def conv(g):
     x = image(g)
     channels = x.shape[1]
     group = g.choice([d for d in range(1, channels + 1) if channels % d == 0]) if g.chance(0.5) else 1
-    out = group * g.integer(1, 3)
+    out = g.choice([8, 16, 19, 32]) if group == 1 and g.chance(0.25) else group * g.integer(1, 3)
     given = windows(g, x)
     w = g.const(g.numbers([out, channels // group, *given["kernel_shape"]], low=-0.6, high=0.6))
     operands = [x, w] + ([g.const(g.numbers([out]))] if g.chance(0.6) else [])
@@ -75,11 +75,12 @@ def fits_once(x, given):
     """False where the first window is larger than the padded input: runtimes then disagree on whether that
     is an empty result or an error."""
     kernel = given["kernel_shape"]
-    if given.get("auto_pad", "").startswith("SAME") or given.get("ceil_mode"):
+    if given.get("auto_pad", "").startswith("SAME"):
         return True
+    beyond = [s - 1 for s in given.get("strides", [1] * len(kernel))] if given.get("ceil_mode") else [0] * len(kernel)
     pads = given.get("pads", [0] * 2 * len(kernel)) if "auto_pad" not in given else [0] * 2 * len(kernel)
     dilations = given.get("dilations", [1] * len(kernel))
-    return all((k - 1) * d + 1 <= n + pads[i] + pads[i + len(kernel)]
+    return all((k - 1) * d + 1 <= n + pads[i] + pads[i + len(kernel)] + beyond[i]
                for i, (k, d, n) in enumerate(zip(kernel, dilations, x.shape[2:])))
 
 
@@ -117,20 +118,29 @@ def batch_norm(g, x=None):
     return g.emit("BatchNormalization", [x, *[g.const(p) for p in parameters]], epsilon=g.choice([None, 1e-3]))
 
 
+def spread(x, axes):
+    """True where every group along `axes` varies: x less its mean is noise otherwise, which the division
+    by a deviation near zero makes large."""
+    deviation = np.std(x.array, axis=tuple(axes))
+    return bool(np.all(deviation > 0.05 * np.max(np.abs(x.array), axis=tuple(axes)) + 0.01))
+
+
 def normalization(g):
     choice = g.integer(0, 5)
     if choice == 0:
-        x = f32(g, lambda v: v.rank >= 3 and v.size)
+        x = f32(g, lambda v: v.rank >= 3 and v.size and spread(v, range(2, v.rank)))
         c = x.shape[1]
         return g.emit("InstanceNormalization", [x, g.const(g.numbers([c])), g.const(g.numbers([c]))], epsilon=g.choice([None, 1e-2]))
     if choice <= 2 and g.opset >= 17:
         x = f32(g, lambda v: v.rank >= 1 and v.size)
         written, axis = g.axis(x.rank)
+        if not spread(x, range(axis, x.rank)):
+            raise Skip
         shape = x.shape[axis:]
         operands = [x, g.const(g.numbers(shape))] + ([g.const(g.numbers(shape))] if g.chance(0.6) else [])
         return g.emit("LayerNormalization", operands, axis=written, epsilon=g.choice([None, 1e-3]))
     if choice == 3 and g.opset >= 21:
-        x = f32(g, lambda v: v.rank >= 3 and v.size and v.shape[1] >= 2)
+        x = f32(g, lambda v: v.rank >= 3 and v.size and v.shape[1] >= 2 and spread(v, range(2, v.rank)))
         c = x.shape[1]
         groups = g.choice([d for d in range(1, c + 1) if c % d == 0])
         return g.emit("GroupNormalization", [x, g.const(g.numbers([c])), g.const(g.numbers([c]))], num_groups=groups)
@@ -138,8 +148,9 @@ def normalization(g):
         x = f32(g, lambda v: v.rank == 4 and v.size)
         return g.emit("LRN", [x], size=g.choice([1, 3, 5]), alpha=0.01, beta=g.choice([None, 0.5]), bias=g.choice([None, 2.0]))
     if g.chance(0.5):
-        x = f32(g, lambda v: v.rank == 4 and v.size)
-        return g.emit("MeanVarianceNormalization", [x], axes=g.choice([None, [0, 2, 3], [2, 3], [1]]))
+        axes = g.choice([None, [0, 2, 3], [2, 3], [1]])
+        x = f32(g, lambda v: v.rank == 4 and v.size and spread(v, axes or [0, 2, 3]))
+        return g.emit("MeanVarianceNormalization", [x], axes=axes)
     x = f32(g, lambda v: v.rank >= 1 and v.size)
     return g.emit("LpNormalization", [x], axis=g.axis(x.rank)[0], p=g.choice([1, 2]))
 
@@ -171,7 +182,8 @@ def transposed_matmul(g):
 
 
 def gemm(g):
-    x = f32(g, lambda v: v.rank == 2)
+    # Without an inner dimension ONNX Runtime forgets beta.
+    x = f32(g, lambda v: v.rank == 2 and v.size)
     trans_a, trans_b = g.integer(0, 1), g.integer(0, 1)
     m, k = x.shape[::-1] if trans_a else x.shape
     n = g.integer(1, 6)

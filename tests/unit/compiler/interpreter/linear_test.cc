@@ -225,11 +225,13 @@ ValueId chain(GraphBuilder& b, ValueId x, const std::vector<std::string>& ops, V
       x = b.op("Add", {x, addend});
     } else if (op == "AddFirst") {
       x = b.op("Add", {addend, x});
-    } else if (op == "Clip") {
+    } else if (op == "Clip" || op == "Narrow") {
       const std::string name = b.graph().unique_value_name("bound");
       const ValueId low = b.constant(name + "_low", Tensor::scalar(-0.5F));
-      const ValueId high = b.constant(name + "_high", Tensor::scalar(1.5F));
+      const ValueId high = b.constant(name + "_high", Tensor::scalar(op == "Clip" ? 1.5F : 0.5F));
       x = b.op("Clip", {x, low, high});
+    } else if (op == "Steep") {
+      x = b.op("LeakyRelu", {x}, {{"alpha", 0.7F}});
     } else {
       x = b.op(op, {x});
     }
@@ -240,6 +242,8 @@ ValueId chain(GraphBuilder& b, ValueId x, const std::vector<std::string>& ops, V
 const std::vector<std::vector<std::string>> kChains = {
     {"Relu"},
     {"LeakyRelu"},
+    {"LeakyRelu", "Steep", "Relu"},
+    {"Clip", "Narrow", "Clip"},
     {"Clip"},
     {"Sigmoid"},
     {"HardSwish"},
