@@ -10,7 +10,7 @@ amplify rounding into a difference, and is refused. Operators with steps (compar
 integers, ArgMax) take exact inputs, or inputs at which no step is near."""
 import numpy as np
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 MICROSOFT = "com.microsoft"
 RTOL, ATOL = 1e-4, 1e-5
@@ -291,5 +291,3 @@ def finished_model(graph, opset):
 def constant_proto(value):
     return numpy_helper.from_array(value.array, value.name)
 
-
-FLOAT = TensorProto.FLOAT

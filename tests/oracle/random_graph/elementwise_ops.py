@@ -1,5 +1,6 @@
 """Operators on each element, with broadcasting: unary, binary, comparisons, logic, casts."""
 import numpy as np
+from onnx import helper
 
 from .builder import FLOATS, HALF, Skip
 
@@ -233,10 +234,9 @@ def cast(g):
         kind = "smooth"
     if to == HALF or x.dtype == np.float64 and to.kind == "f":
         kind = "exact"
-    import onnx
     if g.opset >= 15 and g.chance(0.15):
         return g.emit("CastLike", [x, g.const(np.zeros([1], to))], kind=kind)
-    return g.emit("Cast", [x], kind=kind, to=onnx.helper.np_dtype_to_tensor_dtype(to))
+    return g.emit("Cast", [x], kind=kind, to=helper.np_dtype_to_tensor_dtype(to))
 
 
 OPS = [(smooth_unary, 5), (bounded_unary, 3), (parametric_unary, 2), (recent_unary, 1), (stepped_float, 0.5),

@@ -3,11 +3,12 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from . import control_flow_ops, elementwise_ops, integer_ops, network_ops, rare_ops, shape_ops
+from . import control_flow_ops, elementwise_ops, index_ops, integer_ops, network_ops, rare_ops, shape_ops
 from .builder import Builder, Skip, constant_proto, finished_model, open_shape, tensor_type
 
 FAMILIES = {
-    "elementwise": elementwise_ops.OPS, "shape": shape_ops.OPS, "network": network_ops.OPS, "integer": integer_ops.OPS,
+    "elementwise": elementwise_ops.OPS, "shape": shape_ops.OPS, "index": index_ops.OPS,
+    "network": network_ops.OPS, "integer": integer_ops.OPS,
     "control flow": control_flow_ops.OPS, "rare": rare_ops.OPS,
 }
 OPSETS = range(13, 23)

@@ -1,7 +1,6 @@
-"""Operators that move, select and count elements, and arithmetic on shapes."""
-import math
-
+"""Operators that move elements, and arithmetic on shapes."""
 import numpy as np
+from onnx import numpy_helper
 
 from .builder import Skip
 
@@ -129,79 +128,6 @@ def slice_(g):
     return g.emit("Slice", [x, *operands], kind="moves")
 
 
-def indices(g, extent, shape):
-    if extent == 0:
-        raise Skip
-    return g.random.integers(-extent, extent, shape).astype(g.choice([np.int64, np.int64, np.int32]))
-
-
-def gather(g):
-    x = moved(g, lambda v: v.rank >= 1)
-    written, axis = g.axis(x.rank)
-    extent = x.shape[axis]
-    if g.chance(0.25):
-        index = g.pick(lambda v: v.rank <= 2 and v.size and v.array.min() >= -extent and v.array.max() < extent, (I64, I32))
-    else:
-        index = g.const(indices(g, extent, g.choice([(), (1,), (3,), (2, 2), (0,)])))
-    return g.emit("Gather", [x, index], kind="moves", axis=written)
-
-
-def gather_elements(g):
-    x = moved(g, lambda v: v.rank >= 1 and v.size)
-    written, axis = g.axis(x.rank)
-    shape = [g.integer(1, n) for n in x.shape]
-    shape[axis] = g.integer(1, 4)
-    return g.emit("GatherElements", [x, g.const(indices(g, x.shape[axis], shape))], kind="moves", axis=written)
-
-
-def gather_nd(g):
-    x = moved(g, lambda v: v.rank >= 1 and v.size)
-    batch = g.integer(0, x.rank - 1) if g.chance(0.3) else 0
-    depth = g.integer(1, x.rank - batch)
-    lead = [*x.shape[:batch], g.integer(1, 3)]
-    index = np.stack([g.random.integers(-n, n, lead) for n in x.shape[batch:batch + depth]], -1).astype(np.int64)
-    return g.emit("GatherND", [x, g.const(index)], kind="moves", batch_dims=batch or None)
-
-
-def scatter_elements(g):
-    x = moved(g, lambda v: v.rank >= 1 and v.size)
-    written, axis = g.axis(x.rank)
-    shape = [g.integer(1, n) for n in x.shape]
-    # Without a reduction an element may be written once only: the order of writes is open.
-    reduction = scatter_reduction(g, x)
-    if reduction in (None, "none"):
-        index = np.argsort(g.random.random([*shape[:axis], x.shape[axis], *shape[axis + 1:]]), axis)
-        index = index.take(range(shape[axis]), axis)
-        index = np.where(g.random.random(index.shape) < 0.3, index - x.shape[axis], index)
-    else:
-        index = g.random.integers(-x.shape[axis], x.shape[axis], shape)
-    updates = g.const(like(g, x, shape))
-    kind = "smooth" if reduction in ("add", "mul") and x.is_float else "moves"
-    return g.emit("ScatterElements", [x, g.const(index.astype(np.int64)), updates], kind=kind, axis=written, reduction=reduction)
-
-
-def scatter_reduction(g, x):
-    if g.opset < 16 or g.chance(0.4) or x.dtype == np.bool_:
-        return None
-    return g.choice(["none", "add", "mul"] + (["max", "min"] if g.opset >= 18 else []))
-
-
-def scatter_nd(g):
-    x = moved(g, lambda v: v.rank >= 1 and v.size)
-    depth = g.integer(1, x.rank)
-    reduction = scatter_reduction(g, x)
-    cells = [int(n) for n in x.shape[:depth]]
-    count = g.integer(1, min(4, math.prod(cells)))
-    if reduction in (None, "none"):
-        flat = g.random.permutation(math.prod(cells))[:count]
-    else:
-        flat = g.random.integers(0, math.prod(cells), count)
-    index = np.stack(np.unravel_index(flat, cells), -1).astype(np.int64)
-    updates = g.const(like(g, x, [count, *x.shape[depth:]]))
-    kind = "smooth" if reduction in ("add", "mul") and x.is_float else "moves"
-    return g.emit("ScatterND", [x, g.const(index), updates], kind=kind, reduction=reduction)
-
-
 def like(g, x, shape):
     if x.dtype.kind == "f":
         return g.numbers(shape, x.dtype)
@@ -273,21 +199,16 @@ def expand_by_arithmetic(g):
     """ConstantOfShape and Equal and Where around a shape, as exporters write expand(-1, ...)."""
     x = g.pick_float(lambda v: v.rank >= 1 and v.size <= 400)
     shape = g.emit("Shape", [x], kind="steps")
-    ones = g.emit("ConstantOfShape", [g.ints([x.rank])], kind="steps", value=scalar_tensor(np.array([1], np.int64)))
+    ones = g.emit("ConstantOfShape", [g.ints([x.rank])], kind="steps", value=numpy_helper.from_array(np.array([1], np.int64)))
     wanted = g.ints([-1 if n != 1 else g.integer(1, 3) for n in x.shape])
     minus = g.emit("Mul", [ones, g.ints(-1)], kind="moves")
     free = g.emit("Equal", [wanted, minus], kind="steps")
     return g.emit("Expand", [x, g.emit("Where", [free, shape, wanted], kind="moves")], kind="moves")
 
 
-def scalar_tensor(array):
-    from onnx import numpy_helper
-    return numpy_helper.from_array(array)
-
-
 def constant_of_shape(g):
     value = g.choice([None, np.array([1.5], np.float32), np.array([2], np.int64), np.array([True]), np.array([-3], np.int32)])
-    value = None if value is None else scalar_tensor(value)
+    value = None if value is None else numpy_helper.from_array(value)
     if g.chance(0.5):
         shape = g.pick(lambda v: v.rank == 1 and v.size <= 4 and (v.size == 0 or (v.array.min() >= 0 and v.array.prod() <= 500)), (I64,))
     else:
@@ -303,12 +224,6 @@ def range_(g):
         size = g.emit("Size", [g.pick(lambda v: v.size <= 60)], kind="steps")
         return g.emit("Range", [g.ints(0), size, g.ints(1)], kind="steps")
     return g.emit("Range", [g.const(np.array(n, dtype)) for n in (start, limit, step)], kind="steps")
-
-
-def one_hot(g):
-    index = g.pick(lambda v: v.rank <= 2 and v.size <= 50, (I64, I32))
-    values = g.const(np.array([0.5, 2.0], g.choice([np.float32, np.int64])))
-    return g.emit("OneHot", [index, g.ints(g.integer(1, 6)), values], kind="moves", axis=g.choice([None, 0, -1, index.rank]))
 
 
 def trilu(g):
@@ -330,54 +245,12 @@ def eye_like(g):
     return g.emit("EyeLike", [x], kind="steps", k=g.integer(-2, 2), dtype=g.choice([None, 1, 7]))
 
 
-def nonzero(g):
-    x = g.pick(lambda v: v.rank >= 1, (np.dtype(np.bool_), I64, F32))
-    return g.emit("NonZero", [x], kind="steps")
-
-
-def compress(g):
-    x = moved(g, lambda v: v.rank >= 1 and v.size)
-    written, axis = g.axis(x.rank)
-    n = x.size if (flat := g.chance(0.3)) else x.shape[axis]
-    condition = g.const(g.random.random(g.integer(1, n)) < 0.6)
-    return g.emit("Compress", [x, condition], kind="moves", axis=None if flat else written)
-
-
 def cumsum(g):
     x = g.pick(lambda v: v.rank >= 1, (F32, F32, I64, I32))
     written, _ = g.axis(x.rank)
     kind = "smooth" if x.is_float else "moves"
     return g.emit("CumSum", [x, g.const(np.array(written, g.choice([np.int64, np.int32])))], kind=kind,
                   exclusive=g.choice([None, 1]), reverse=g.choice([None, 1]))
-
-
-def topk(g):
-    x = g.pick(lambda v: v.rank >= 1, (F32, F32, I64, I32))
-    written, axis = g.axis(x.rank)
-    if x.is_float and not distinct(x.array, axis):
-        raise Skip
-    k = g.integer(1, max(1, x.shape[axis]))
-    values, index = g.emit("TopK", [x, g.ints([k])], 2, kind="moves", axis=written, largest=g.choice([None, 0, 1]))
-    return values, index
-
-
-def distinct(array, axis):
-    ordered = np.sort(array, axis)
-    gaps = np.diff(ordered, axis=axis)
-    return not gaps.size or gaps.min() > 1e-3 * max(1.0, float(np.abs(array).max()))
-
-
-def arg_extreme(g):
-    x = g.pick(lambda v: v.rank >= 1 and v.size, (F32, F32, I32))
-    written, _ = g.axis(x.rank)
-    return g.emit(g.choice(["ArgMax", "ArgMin"]), [x], kind="steps", axis=written if g.chance(0.8) else None,
-                  keepdims=g.choice([None, 0, 1]), select_last_index=g.choice([None, 1]))
-
-
-def unique(g):
-    x = g.pick(lambda v: v.rank >= 1 and v.size and v.exact, (F32, I64))
-    axis = None if g.chance(0.5) else g.axis(x.rank)[0]
-    return g.emit("Unique", [x], g.integer(1, 4), kind="exact", axis=axis, sorted=1)
 
 
 def center_crop_pad(g):
@@ -393,9 +266,7 @@ def dropout(g):
     return g.emit("Dropout", [g.pick_float()], kind="moves")
 
 
-OPS = [(reshape, 4), (flatten, 1), (squeeze, 1.5), (unsqueeze, 1.5), (transpose, 4), (expand, 1.5), (tile, 1), (concat, 4),
-       (split, 2.5), (slice_, 4), (gather, 3), (gather_elements, 1), (gather_nd, 1), (scatter_elements, 1), (scatter_nd, 1),
-       (pad, 2), (blocks, 0.6), (shape_of, 2), (reshape_by_arithmetic, 1.5), (expand_by_arithmetic, 0.7),
-       (constant_of_shape, 0.7), (range_, 0.7), (one_hot, 0.6), (trilu, 0.8), (reverse_sequence, 0.3), (eye_like, 0.3),
-       (nonzero, 0.6), (compress, 0.5), (cumsum, 1), (topk, 1), (arg_extreme, 1), (unique, 0.4), (center_crop_pad, 0.4),
-       (dropout, 0.2)]
+OPS = [(reshape, 4), (flatten, 1), (squeeze, 1.5), (unsqueeze, 1.5), (transpose, 4), (expand, 1.5), (tile, 1),
+       (concat, 4), (split, 2.5), (slice_, 4), (pad, 2), (blocks, 0.6), (shape_of, 2), (reshape_by_arithmetic, 1.5),
+       (expand_by_arithmetic, 0.7), (constant_of_shape, 0.7), (range_, 0.7), (trilu, 0.8), (reverse_sequence, 0.3),
+       (eye_like, 0.3), (cumsum, 1), (center_crop_pad, 0.4), (dropout, 0.2)]
