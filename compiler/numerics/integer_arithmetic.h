@@ -5,6 +5,7 @@
 // formulas round once, at other places, and that is what the device gives.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -43,11 +44,8 @@ struct QuantizedAdd {
   float operator()(int32_t a, int32_t b) const {
     return fused(a, a_ratio, fused(b, b_ratio, constant));
   }
-  // x * ratio + addend, rounded once: double holds the product exactly, and the sum too unless the
-  // addend is 2^29 times the ratio.
   static float fused(int32_t x, float ratio, float addend) {
-    return static_cast<float>(static_cast<double>(x) * static_cast<double>(ratio) +
-                              static_cast<double>(addend));
+    return std::fma(static_cast<float>(x), ratio, addend);
   }
   float a_ratio;
   float b_ratio;

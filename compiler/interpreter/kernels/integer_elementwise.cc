@@ -67,9 +67,18 @@ OCTET_INLINE void combine_any(const Formula& formula, const ByteForm& form, cons
   }
 }
 
-OCTET_VECTORIZED void add(const numerics::QuantizedAdd& formula, const ByteForm& form,
-                          const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
-                          int64_t count, const numerics::QuantizedRange& range, uint8_t* y) {
+// std::fma is an instruction from x86-64-v3 on, and a call below.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define OCTET_VECTORIZED_FUSED \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define OCTET_VECTORIZED_FUSED
+#endif
+
+OCTET_VECTORIZED_FUSED void add(const numerics::QuantizedAdd& formula, const ByteForm& form,
+                                const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                                int64_t count, const numerics::QuantizedRange& range, uint8_t* y) {
   combine_any(formula, form, a, a_step, b, b_step, count, range, y);
 }
 
