@@ -72,7 +72,7 @@ TEST(ControlFlow, WhatABodyReadsIsNotFusedAway) {
   const auto graph = graph_of(R"(
     input %c: bool[]
     input %x: float32[1,2]
-    const %w: float32[2,2] = [[1.0, 2.0], [3.0, 4.0]]
+    const %w: float32[2,2] = [1.0, 2.0, 3.0, 4.0]
     %m: float32[1,2] = MatMul(%x, %w)
     %r: float32[1,2] = Relu(%m)
     %y = If(%c) {else_branch = graph "e" {

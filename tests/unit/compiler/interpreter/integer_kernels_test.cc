@@ -97,6 +97,19 @@ TEST(IntegerMatMul, IsExact) {
   }
 }
 
+// One constant behind activations of each kind: what is packed for one must not serve another.
+TEST(IntegerMatMul, OfASharedWeightIsExact) {
+  auto b = builder();
+  const ValueId w = weight(b, {24, 40}, 1);
+  int number = 0;
+  for (const Activation& from : {kU8, kS8, kSymmetric}) {
+    const ValueId x = b.input("x" + std::to_string(number++), {6, 24});
+    b.output(quantize(b, b.op("MatMul", {through(b, x, from), w}),
+                      from.dtype == DType::kUint8 ? kOutU8 : kOutS8));
+  }
+  expect_exact(b.finish());
+}
+
 TEST(IntegerGemm, IsExact) {
   for (const int64_t transposed : {0, 1}) {
     auto b = builder();

@@ -226,9 +226,9 @@ ValueId chain(GraphBuilder& b, ValueId x, const std::vector<std::string>& ops, V
     } else if (op == "AddFirst") {
       x = b.op("Add", {addend, x});
     } else if (op == "Clip" || op == "Narrow") {
-      const std::string name = b.graph().unique_value_name("bound");
-      const ValueId low = b.constant(name + "_low", Tensor::scalar(-0.5F));
-      const ValueId high = b.constant(name + "_high", Tensor::scalar(op == "Clip" ? 1.5F : 0.5F));
+      const float upper = op == "Clip" ? 1.5F : 0.5F;
+      const ValueId low = b.constant(b.graph().unique_value_name("low"), Tensor::scalar(-0.5F));
+      const ValueId high = b.constant(b.graph().unique_value_name("high"), Tensor::scalar(upper));
       x = b.op("Clip", {x, low, high});
     } else if (op == "Steep") {
       x = b.op("LeakyRelu", {x}, {{"alpha", 0.7F}});
