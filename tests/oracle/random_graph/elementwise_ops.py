@@ -232,7 +232,7 @@ def cast(g):
     kind = "moves" if to in FLOATS and x.dtype != np.float64 else "steps"
     if kind == "moves" and not x.exact:
         kind = "smooth"
-    if to == HALF or x.dtype == np.float64 and to.kind == "f":
+    if to == np.bool_ and x.is_float or to == HALF or x.dtype == np.float64 and to.kind == "f":
         kind = "exact"
     if g.opset >= 15 and g.chance(0.15):
         return g.emit("CastLike", [x, g.const(np.zeros([1], to))], kind=kind)

@@ -91,7 +91,8 @@ def one_hot(g):
 
 def nonzero(g):
     x = g.pick(lambda v: v.rank >= 1, (np.dtype(np.bool_), I64, F32))
-    return g.emit("NonZero", [x], kind="steps")
+    # A zero that is exact for one and nearly so for another cannot be seen by disturbing it.
+    return g.emit("NonZero", [x], kind="exact" if x.is_float else "steps")
 
 
 def compress(g):

@@ -59,6 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
                  {1, 12, 8, 8},
                  {18, 4, 3, 3},
                  {{"group", int64_t{3}}, {"pads", Ints{1, 1, 1, 1}}}},
+        ConvCase{"PointwiseGroups", {1, 32, 2, 1}, {8, 8, 1, 1}, {{"group", int64_t{4}}}},
         ConvCase{"Depthwise",
                  {2, 24, 9, 9},
                  {24, 1, 3, 3},
