@@ -33,6 +33,7 @@ class UnitMaker {
       for (ValueId input : graph.node(id).inputs) {
         if (input.valid()) ++readers_[input.index()];
       }
+      for (ValueId input : graph.node(id).implicit_inputs) ++readers_[input.index()];
     }
     for (ValueId id : graph.outputs()) readers_[id.index()] += 2;
     for (ValueId id : observed) readers_[id.index()] += 2;
@@ -67,7 +68,7 @@ class UnitMaker {
       const NodeId next = reader_of(value);
       if (!next.valid() || joined_[next.index()]) return;
       const auto joined = join(graph_.node(next), value, unit);
-      if (!joined) return;
+      if (!joined || clashes(unit, joined->op)) return;
       unit.nodes.push_back(next);
       unit.post_ops.push_back(joined->op);
       if (joined->addend.valid()) {
@@ -77,6 +78,17 @@ class UnitMaker {
       }
       joined_[next.index()] = true;
     }
+  }
+
+  // oneDNN 2 takes the parameters of the first of several post-ops with the same algorithm for all.
+  static bool clashes(const Unit& unit, const PostOp& op) {
+    using Kind = PostOp::Kind;
+    if (op.kind == Kind::kBias || op.kind == Kind::kSum) return false;
+    const auto algorithm = [](Kind kind) { return kind == Kind::kLeakyRelu ? Kind::kRelu : kind; };
+    return std::any_of(unit.post_ops.begin(), unit.post_ops.end(), [&](const PostOp& other) {
+      return algorithm(other.kind) == algorithm(op.kind) &&
+             (other.alpha != op.alpha || other.beta != op.beta);
+    });
   }
 
   void extend_to_dequantize(Unit& unit) {
@@ -178,6 +190,11 @@ class UnitMaker {
     if (linear.is("Gemm") || (!matmul && linear.input(2).valid()) ||
         specialized_.value(addend).constant == nullptr) {
       return false;
+    }
+    // A product with a vector has no axis of channels.
+    if (matmul) {
+      const ir::Shape& weight = specialized_.value(linear.inputs[1]).type.shape;
+      if (!weight.has_rank() || weight.rank() < 2) return false;
     }
     const std::vector<int64_t> to = specialized_.value(from).type.shape.extents();
     const std::vector<int64_t> shape = specialized_.value(addend).type.shape.extents();

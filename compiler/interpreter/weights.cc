@@ -12,19 +12,6 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 
-std::string text_of(const onednn::Desc& desc) {
-  const auto blocking = onednn::blocking_of(desc);
-  if (!blocking) return {};
-  // Integer weights may carry sums behind their elements: the size tells.
-  std::string out = cat(static_cast<int>(onednn::element_type(desc)), ":", desc.get_size(), ";");
-  for (const onednn::Dims* list : {&blocking->dims, &blocking->padded_dims, &blocking->strides,
-                                   &blocking->inner_blocks, &blocking->inner_axes}) {
-    for (int64_t x : *list) out += cat(x, ",");
-    out += ';';
-  }
-  return out;
-}
-
 }  // namespace
 
 Result<ChargedMemoryPtr> ChargedMemory::make(MemoryBudget& budget, int64_t bytes) {
@@ -59,9 +46,17 @@ Result<ChargedMemoryPtr> PackedWeights::shared(const Operand& operand, const std
   return memory;
 }
 
+size_t PackedWeights::number_of(const onednn::Desc& desc) {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::find(descs_.begin(), descs_.end(), desc);
+  if (at != descs_.end()) return static_cast<size_t>(at - descs_.begin());
+  descs_.push_back(desc);
+  return descs_.size() - 1;
+}
+
 Result<ChargedMemoryPtr> PackedWeights::pack(const Operand& operand, const onednn::Desc& from,
                                              const onednn::Desc& to) {
-  const std::string purpose = cat("pack ", text_of(from), " to ", text_of(to));
+  const std::string purpose = cat("pack ", number_of(from), " to ", number_of(to));
   const auto fill = [&](std::byte* out) -> Status {
     auto done = onednn::guarded([&] {
       // oneDNN reads through the pointer that it takes without const.

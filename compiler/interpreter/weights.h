@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "compiler/base/budget.h"
 #include "compiler/base/result.h"
@@ -58,11 +59,15 @@ class PackedWeights {
   using Key = std::pair<ir::ValueId, std::string>;
   Result<ChargedMemoryPtr> shared(const Operand& operand, const std::string& purpose, int64_t bytes,
                                   const std::function<Status(std::byte*)>& fill);
+  // The same number for equal descriptors. Integer weights may carry sums behind their elements,
+  // which kind of sums only oneDNN's own comparison tells.
+  size_t number_of(const onednn::Desc& desc);
 
   MemoryBudget& budget_;
   const dnnl::engine& engine_;
   std::mutex mutex_;
   std::map<Key, ChargedMemoryPtr> packed_;
+  std::vector<onednn::Desc> descs_;
 };
 
 }  // namespace octet::interpreter

@@ -44,7 +44,7 @@ int32_t round_saturated(float x, const QuantizedRange& range) {
 QuantizedAdd::QuantizedAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero,
                            float y_scale, int32_t y_zero)
     : a_ratio(a_scale / y_scale), b_ratio(b_scale / y_scale) {
-  const float offset = a_ratio * static_cast<float>(a_zero) + b_ratio * static_cast<float>(b_zero);
+  const float offset = fused(a_zero, a_ratio, b_ratio * static_cast<float>(b_zero));
   constant = static_cast<float>(y_zero) - offset;
 }
 

@@ -5,6 +5,7 @@
 // formulas round once, at other places, and that is what the device gives.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -33,13 +34,18 @@ OCTET_INLINE int32_t round_saturated_finite(float x, const QuantizedRange& range
   return round_small(x);
 }
 
-// QLinearAdd: a * ra + b * rb + k with ra = sa / sc, rb = sb / sc and k = zc - (ra * za + rb * zb),
-// summed in the order (k + a * ra) + b * rb. The zero point is inside the rounding.
+// QLinearAdd: a * ra + b * rb + k with ra = sa / sc, rb = sb / sc and k = zc - (ra * za + rb * zb).
+// As vector code with fused multiply-add has it: k = zc - fma(ra, za, rb * zb), and then
+// fma(a, ra, fma(b, rb, k)). ONNX Runtime takes for b the operand that stands still along the
+// innermost run of elements, if one does. The zero point is inside the rounding.
 struct QuantizedAdd {
   QuantizedAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
                int32_t y_zero);
   float operator()(int32_t a, int32_t b) const {
-    return (constant + static_cast<float>(a) * a_ratio) + static_cast<float>(b) * b_ratio;
+    return fused(a, a_ratio, fused(b, b_ratio, constant));
+  }
+  static float fused(int32_t x, float ratio, float addend) {
+    return std::fma(static_cast<float>(x), ratio, addend);
   }
   float a_ratio;
   float b_ratio;

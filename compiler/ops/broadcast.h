@@ -67,6 +67,11 @@ BroadcastPlan<N> make_broadcast_plan(std::span<const int64_t> to,
   return plan;
 }
 
+// True where the first of two operands alone stands still along the runs.
+inline bool first_stands_still(const BroadcastPlan<2>& plan) {
+  return plan.run_stride[0] == 0 && plan.run_stride[1] != 0;
+}
+
 // Calls visit(output offset, operand offsets) for every run, in row-major order.
 template <size_t N, typename Visit>
 void for_each_run(const BroadcastPlan<N>& plan, Visit&& visit) {

@@ -18,17 +18,11 @@ Result<Facts> infer(const InferContext& context) {
   return Facts{std::move(out)};
 }
 
+// to = a with b, an element at a time.
 template <typename Formula>
-Result<Tensors> evaluate(const EvaluateContext& context) {
-  OCTET_ASSIGN(const QuantizedOperand a, quantized_operand(context, kA, kAScale, kAZero));
-  OCTET_ASSIGN(const QuantizedOperand b, quantized_operand(context, kB, kBScale, kBZero));
-  OCTET_ASSIGN(const OutputQuantization y, output_quantization(context, kYScale, kYZero, a.dtype));
+void combine(const QuantizedOperand& a, const QuantizedOperand& b, const OutputQuantization& y,
+             const BroadcastPlan<2>& plan, uint8_t* to) {
   const Formula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range.zero_point);
-  OCTET_ASSIGN(Tensor out,
-               allocate_broadcast(context, y.dtype, context.input(kA), context.input(kB)));
-  uint8_t* to = out.mutable_data<uint8_t>().data();
-  const auto plan =
-      make_broadcast_plan<2>(out.shape(), {context.input(kA).shape(), context.input(kB).shape()});
   for_each_run(plan, [&](int64_t first, const std::array<int64_t, 2>& from) {
     for (int64_t i = 0; i < plan.run; ++i) {
       const float steps =
@@ -36,6 +30,24 @@ Result<Tensors> evaluate(const EvaluateContext& context) {
       to[first + i] = static_cast<uint8_t>(numerics::round_saturated(steps, y.range));
     }
   });
+}
+
+template <typename Formula>
+Result<Tensors> evaluate(const EvaluateContext& context) {
+  OCTET_ASSIGN(const QuantizedOperand a, quantized_operand(context, kA, kAScale, kAZero));
+  OCTET_ASSIGN(const QuantizedOperand b, quantized_operand(context, kB, kBScale, kBZero));
+  OCTET_ASSIGN(const OutputQuantization y, output_quantization(context, kYScale, kYZero, a.dtype));
+  OCTET_ASSIGN(Tensor out,
+               allocate_broadcast(context, y.dtype, context.input(kA), context.input(kB)));
+  uint8_t* to = out.mutable_data<uint8_t>().data();
+  const std::vector<int64_t>& a_shape = context.input(kA).shape();
+  const std::vector<int64_t>& b_shape = context.input(kB).shape();
+  const auto plan = make_broadcast_plan<2>(out.shape(), {a_shape, b_shape});
+  if (first_stands_still(plan)) {
+    combine<Formula>(b, a, y, make_broadcast_plan<2>(out.shape(), {b_shape, a_shape}), to);
+  } else {
+    combine<Formula>(a, b, y, plan, to);
+  }
   return one_tensor(std::move(out));
 }
 

@@ -132,12 +132,14 @@ Result<WindowAxis> resolve_window(const WindowAttributes& attributes, size_t axi
     return out;
   }
   const int64_t room = input + out.pad_begin + out.pad_end - extent;
-  if (room < 0) {
+  const bool rounds_up = attributes.rounding == Rounding::kCeil;
+  // Rounded up, one window may reach beyond the padding, be it the first.
+  if (room < 0 && (!rounds_up || room + out.stride <= 0)) {
     return malformed("spatial axis ", axis, ": a window of ", extent,
                      " is larger than the padded input of ", input + out.pad_begin + out.pad_end);
   }
   out.output = room / out.stride + 1;
-  if (attributes.rounding == Rounding::kCeil) {
+  if (rounds_up) {
     out.output = (room + out.stride - 1) / out.stride + 1;
     // A window that starts beyond the input and its leading padding holds no element.
     if ((out.output - 1) * out.stride >= input + out.pad_begin) --out.output;

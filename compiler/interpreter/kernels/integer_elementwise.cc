@@ -67,9 +67,18 @@ OCTET_INLINE void combine_any(const Formula& formula, const ByteForm& form, cons
   }
 }
 
-OCTET_VECTORIZED void add(const numerics::QuantizedAdd& formula, const ByteForm& form,
-                          const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
-                          int64_t count, const numerics::QuantizedRange& range, uint8_t* y) {
+// std::fma is an instruction from x86-64-v3 on, and a call below.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define OCTET_VECTORIZED_FUSED \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define OCTET_VECTORIZED_FUSED
+#endif
+
+OCTET_VECTORIZED_FUSED void add(const numerics::QuantizedAdd& formula, const ByteForm& form,
+                                const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                                int64_t count, const numerics::QuantizedRange& range, uint8_t* y) {
   combine_any(formula, form, a, a_step, b, b_step, count, range, y);
 }
 
@@ -94,13 +103,18 @@ void run(const numerics::QuantizedMul& formula, const ByteForm& form, const uint
 template <typename Formula>
 class BinaryKernel : public Kernel {
  public:
+  // `operands`: which two inputs the formula takes, in its order.
   BinaryKernel(const Formula& formula, ir::DType dtype, numerics::QuantizedRange range,
-               ops::BroadcastPlan<2> plan)
-      : formula_(formula), form_(ByteForm::of(dtype)), range_(range), plan_(std::move(plan)) {}
+               ops::BroadcastPlan<2> plan, std::array<size_t, 2> operands)
+      : formula_(formula),
+        form_(ByteForm::of(dtype)),
+        range_(range),
+        plan_(std::move(plan)),
+        operands_(operands) {}
 
   Status execute(const Execution& e) const override {
-    const uint8_t* a = e.input<uint8_t>(0);
-    const uint8_t* b = e.input<uint8_t>(3);
+    const uint8_t* a = e.input<uint8_t>(operands_[0]);
+    const uint8_t* b = e.input<uint8_t>(operands_[1]);
     uint8_t* y = e.output<uint8_t>();
     ops::for_each_run(plan_, [&](int64_t to, const std::array<int64_t, 2>& from) {
       run(formula_, form_, a + from[0], plan_.run_stride[0], b + from[1], plan_.run_stride[1],
@@ -114,6 +128,7 @@ class BinaryKernel : public Kernel {
   ByteForm form_;
   numerics::QuantizedRange range_;
   ops::BroadcastPlan<2> plan_;
+  std::array<size_t, 2> operands_;
 };
 
 bool is_channels_last(const Operand& x) {
@@ -122,12 +137,18 @@ bool is_channels_last(const Operand& x) {
 
 template <typename Formula>
 Result<KernelPtr> make_binary(const KernelRequest& request) {
-  const Operand& a = request.input(0);
   if (!request.has_input(3)) return KernelPtr();
-  const Operand& b = request.input(3);
   const Operand& y = request.outputs[0];
-  const auto a_given = scale_and_zero(request, 1, 2);
-  const auto b_given = scale_and_zero(request, 4, 5);
+  // The order of summing follows the row-major shapes, whatever the layout.
+  std::array<size_t, 2> operands = {0, 3};
+  if (ops::first_stands_still(
+          ops::make_broadcast_plan<2>(y.shape, {request.input(0).shape, request.input(3).shape}))) {
+    std::swap(operands[0], operands[1]);
+  }
+  const Operand& a = request.input(operands[0]);
+  const Operand& b = request.input(operands[1]);
+  const auto a_given = scale_and_zero(request, operands[0] + 1, operands[0] + 2);
+  const auto b_given = scale_and_zero(request, operands[1] + 1, operands[1] + 2);
   const auto range = output_range(request, 6, 7);
   if (!a_given || !b_given || !range || a.dtype != y.dtype || b.dtype != y.dtype) {
     return KernelPtr();
@@ -146,10 +167,11 @@ Result<KernelPtr> make_binary(const KernelRequest& request) {
   const Formula formula(a_given->scale, a_given->zero_point, b_given->scale, b_given->zero_point,
                         range->scale, range->range.zero_point);
   auto kernel = std::make_unique<BinaryKernel<Formula>>(
-      formula, y.dtype, range->range, ops::make_broadcast_plan<2>(order(y), {order(a), order(b)}));
+      formula, y.dtype, range->range, ops::make_broadcast_plan<2>(order(y), {order(a), order(b)}),
+      operands);
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
-  kernel->needs[0] = InputNeed::in(layout(a));
-  kernel->needs[3] = InputNeed::in(layout(b));
+  kernel->needs[operands[0]] = InputNeed::in(layout(a));
+  kernel->needs[operands[1]] = InputNeed::in(layout(b));
   kernel->output_layouts = {layout(y)};
   return KernelPtr(std::move(kernel));
 }

@@ -68,6 +68,29 @@ TEST(ControlFlow, IfRunsOneBranchWithWhatItCaptures) {
   EXPECT_THAT(no[0].to_floats(), ElementsAre(-1, 2));
 }
 
+TEST(ControlFlow, WhatABodyReadsIsNotFusedAway) {
+  const auto graph = graph_of(R"(
+    input %c: bool[]
+    input %x: float32[1,2]
+    const %w: float32[2,2] = [1.0, 2.0, 3.0, 4.0]
+    %m: float32[1,2] = MatMul(%x, %w)
+    %r: float32[1,2] = Relu(%m)
+    %y = If(%c) {else_branch = graph "e" {
+      capture %m
+      %p = Neg(%m)
+      output %p
+    }, then_branch = graph "t" {
+      capture %r
+      %q = Neg(%r)
+      output %q
+    }}
+    output %y
+  )");
+  const Tensor x = Tensor::of<float>({1, 2}, {1, -1});
+  EXPECT_THAT(run(graph, {Tensor::scalar(true), x})[0].to_floats(), ElementsAre(0, 0));
+  EXPECT_THAT(run(graph, {Tensor::scalar(false), x})[0].to_floats(), ElementsAre(2, 2));
+}
+
 TEST(ControlFlow, BranchesMayDifferInShape) {
   const auto graph = graph_of(R"(
     input %c: bool[]

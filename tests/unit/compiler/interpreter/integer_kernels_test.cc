@@ -59,6 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
                  {1, 12, 8, 8},
                  {18, 4, 3, 3},
                  {{"group", int64_t{3}}, {"pads", Ints{1, 1, 1, 1}}}},
+        ConvCase{"PointwiseGroups", {1, 32, 2, 1}, {8, 8, 1, 1}, {{"group", int64_t{4}}}},
         ConvCase{"Depthwise",
                  {2, 24, 9, 9},
                  {24, 1, 3, 3},
@@ -95,6 +96,19 @@ TEST(IntegerMatMul, IsExact) {
       expect_exact(b.finish());
     }
   }
+}
+
+// One constant behind activations of each kind: what is packed for one must not serve another.
+TEST(IntegerMatMul, OfASharedWeightIsExact) {
+  auto b = builder();
+  const ValueId w = weight(b, {24, 40}, 1);
+  int number = 0;
+  for (const Activation& from : {kU8, kS8, kSymmetric}) {
+    const ValueId x = b.input("x" + std::to_string(number++), {6, 24});
+    b.output(quantize(b, b.op("MatMul", {through(b, x, from), w}),
+                      from.dtype == DType::kUint8 ? kOutU8 : kOutS8));
+  }
+  expect_exact(b.finish());
 }
 
 TEST(IntegerGemm, IsExact) {

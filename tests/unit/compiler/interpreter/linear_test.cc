@@ -168,6 +168,16 @@ TEST(MatMul, OfAConstantFirstFactorIsLikeReference) {
   expect_like_reference(b.finish());
 }
 
+TEST(MatMul, WithAVectorAndAnAddBehindIsLikeReference) {
+  for (const MatMulCase& c : {MatMulCase{{4, 2, 3}, {3}}, MatMulCase{{3}, {4, 3, 2}}}) {
+    auto b = builder();
+    const ValueId w = b.constant("w", random_tensor(3, c.b));
+    const ValueId addend = b.constant("addend", random_tensor(4, {2}));
+    b.output(b.op("Add", {b.op("MatMul", {b.input("x", c.a), w}), addend}));
+    expect_like_reference(b.finish());
+  }
+}
+
 TEST(MatMul, WithoutElementsIsLikeReference) {
   auto b = builder();
   b.output(b.op("MatMul", {b.input("x", {3, 0}), b.input("y", {0, 4})}));
@@ -215,11 +225,13 @@ ValueId chain(GraphBuilder& b, ValueId x, const std::vector<std::string>& ops, V
       x = b.op("Add", {x, addend});
     } else if (op == "AddFirst") {
       x = b.op("Add", {addend, x});
-    } else if (op == "Clip") {
-      const std::string name = b.graph().unique_value_name("bound");
-      const ValueId low = b.constant(name + "_low", Tensor::scalar(-0.5F));
-      const ValueId high = b.constant(name + "_high", Tensor::scalar(1.5F));
+    } else if (op == "Clip" || op == "Narrow") {
+      const float upper = op == "Clip" ? 1.5F : 0.5F;
+      const ValueId low = b.constant(b.graph().unique_value_name("low"), Tensor::scalar(-0.5F));
+      const ValueId high = b.constant(b.graph().unique_value_name("high"), Tensor::scalar(upper));
       x = b.op("Clip", {x, low, high});
+    } else if (op == "Steep") {
+      x = b.op("LeakyRelu", {x}, {{"alpha", 0.7F}});
     } else {
       x = b.op(op, {x});
     }
@@ -230,6 +242,8 @@ ValueId chain(GraphBuilder& b, ValueId x, const std::vector<std::string>& ops, V
 const std::vector<std::vector<std::string>> kChains = {
     {"Relu"},
     {"LeakyRelu"},
+    {"LeakyRelu", "Steep", "Relu"},
+    {"Clip", "Narrow", "Clip"},
     {"Clip"},
     {"Sigmoid"},
     {"HardSwish"},

@@ -52,6 +52,12 @@ TEST(IntegerArithmetic, AddIsExactForDyadicScales) {
   }
 }
 
+// 23.5 and a little: sums rounded after each step fall on the other side.
+TEST(IntegerArithmetic, AddRoundsProductAndSumOnce) {
+  const QuantizedAdd add(0.07885762F, 136, 0.08475851F, 121, 0.06303392F, 114);
+  EXPECT_EQ(round_saturated(add(126, 63), kUnsigned), 24);
+}
+
 TEST(IntegerArithmetic, MulIsExactForDyadicScales) {
   for (const int32_t y_zero : {0, -9}) {
     const QuantizedMul multiply(0.0625F, -4, 0.25F, 11, 0.5F, y_zero);

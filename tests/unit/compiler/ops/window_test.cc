@@ -59,6 +59,7 @@ TEST(Window, CeilModeDropsWindowsThatStartInTheEndPadding) {
   EXPECT_EQ(pool({2}, {2}, {0, 0}, 5), 3);
   EXPECT_EQ(pool({1}, {2}, {0, 1}, 5), 3);  // a fourth window would start on the padding
   EXPECT_EQ(pool({3}, {3}, {1, 1}, 4), 2);
+  EXPECT_EQ(pool({3}, {2}, {0, 0}, 2), 1);  // the only window reaches beyond the input
 }
 
 TEST(Window, TransposedOutputInvertsTheForwardOne) {
