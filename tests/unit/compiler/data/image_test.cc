@@ -379,7 +379,7 @@ TEST(ParsePreprocess, ReadsTheListAndTheFileAlike) {
 }
 
 TEST(ParsePreprocess, NamesTheNearestValidWord) {
-  expect_error(parse_preprocess("meen=1"), ErrorCode::kUsage, {"\"meen\"", "mean \"mean\"?"});
+  expect_error(parse_preprocess("meen=1"), ErrorCode::kUsage, {"\"meen\"", "nearest is \"mean\""});
   expect_error(parse_preprocess("channels=rbg"), ErrorCode::kUsage, {"\"rbg\"", "\"rgb\""});
   expect_error(parse_preprocess("fit=center"), ErrorCode::kUsage,
                {"\"center\"", "there are \"stretch\", \"crop\""});
