@@ -17,7 +17,7 @@ int64_t ir_version_for(int64_t opset) {
 
 }  // namespace
 
-Status emit(ir::Graph& graph, const plan::BackendSpec& spec) {
+Status emit(ir::Graph& graph, const plan::BackendSpec& spec, PlanFrom from) {
 #define OCTET_EMITTER(name) \
   if (spec.emitter == #name) OCTET_TRY(emit_##name(graph));
 #include "backends/backends.def"
@@ -27,7 +27,9 @@ Status emit(ir::Graph& graph, const plan::BackendSpec& spec) {
   opset = std::max(opset, spec.opset);
   graph.model.ir_version = std::max(graph.model.ir_version, ir_version_for(opset));
   graph.model.metadata.emplace_back("octet.backend", spec.name);
-  return check_acceptance(graph, spec);
+  const Status accepted = check_acceptance(graph, spec);
+  if (accepted.ok() || from == PlanFrom::kPlanner) return accepted;
+  return usage_error("backend ", spec.name, " cannot take the plan: ", accepted.error().message());
 }
 
 }  // namespace octet::backends

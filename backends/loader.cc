@@ -5,6 +5,7 @@
 #include "backends/backends.h"
 #include "compiler/base/embedded_file.h"
 #include "compiler/base/files.h"
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/plan/text_format.h"
 
@@ -26,12 +27,21 @@ std::vector<std::string> emitter_names() {
   };
 }
 
-Result<Space> read_space(const file::Space& in) {
+// QuantizeLinear-10, -13 and -19 know 8-bit integers only; ai.onnx 21 brought int16, uint16, int4
+// and uint4.
+constexpr int64_t kOpsetOfOtherWidths = 21;
+
+Result<Space> read_space(const file::Space& in, int64_t opset) {
   if (in.name().empty()) return usage_error("a space without a name");
   const auto dtype = numerics::dtype_from_name(in.dtype());
   if (!dtype || !numerics::is_integer(*dtype) || numerics::bit_width(*dtype) > 16) {
     return usage_error("space ", quote_name(in.name()), ": dtype ", quote_name(in.dtype()),
                        " is not an integer type of at most 16 bits");
+  }
+  if (numerics::bit_width(*dtype) != 8 && opset < kOpsetOfOtherWidths) {
+    return usage_error("space ", quote_name(in.name()), ": ", in.dtype(),
+                       " needs opset: ", kOpsetOfOtherWidths,
+                       ", the description has opset: ", opset);
   }
   const numerics::IntegerRange range = numerics::integer_range(*dtype);
   Space out;
@@ -56,8 +66,8 @@ Status check_space(const BackendSpec& spec, const std::string& name, std::string
   if (space == nullptr) {
     std::vector<std::string> names;
     for (const auto& [known, unused] : spec.spaces) names.push_back(known);
-    return usage_error(role, " names the space ", quote_name(name), "; the nearest is ",
-                       quote_name(nearest_name(name, names)));
+    return usage_error(role, " names the space ", quote_name(name), ", which is none",
+                       name_hint(name, names));
   }
   if (role != "weight" && space->granularity != ir::Granularity::kPerTensor) {
     return usage_error(role, " names the space ", quote_name(name),
@@ -82,6 +92,17 @@ Status check_nearly_symmetric(const BackendSpec& spec, const Space& space) {
   return {};
 }
 
+bool moves(plan::Participation participation) {
+  return participation == plan::Participation::kMoves ||
+         participation == plan::Participation::kTransparent;
+}
+
+// Whether each element of the result is one of the data's: only then do they share a scale.
+bool keeps_elements(ops::QuantBehaviour behaviour) {
+  return behaviour == ops::QuantBehaviour::kPassesThrough ||
+         behaviour == ops::QuantBehaviour::kSameScale;
+}
+
 Result<OpRule> read_op(const file::Op& in, const std::string& type, const BackendSpec& spec) {
   OpRule out;
   const size_t separator = type.find("::");
@@ -91,8 +112,7 @@ Result<OpRule> read_op(const file::Op& in, const std::string& type, const Backen
   if (schema == nullptr) {
     std::vector<std::string> names;
     for (const ops::OpSchema& known : ops::all_schemas()) names.emplace_back(known.name);
-    return usage_error("unknown operator ", quote_name(type), "; the nearest is ",
-                       quote_name(nearest_name(out.op_type, names)));
+    return usage_error("unknown operator ", quote_name(type), name_hint(out.op_type, names));
   }
   out.participation = static_cast<plan::Participation>(in.runs());
   out.output = in.output() == file::OUTPUT_REQUIRED ? plan::OutputQuantizer::kRequired
@@ -121,14 +141,18 @@ Result<OpRule> read_op(const file::Op& in, const std::string& type, const Backen
   if (schema->behaviour == ops::QuantBehaviour::kFloatOnly) {
     return usage_error("operator ", type, " has no integer form that Octet knows of");
   }
+  if (moves(out.participation) && !keeps_elements(schema->behaviour)) {
+    return usage_error("operator ", type, " makes new numbers, so it cannot be run as ",
+                       file::Runs_Name(in.runs()),
+                       ", which shares one scale between input and output; give runs: BETWEEN");
+  }
   return out;
 }
 
 Status check_name(std::string_view what, const std::string& name,
                   const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), name) != known.end()) return {};
-  return usage_error("unknown ", what, " ", quote_name(name), "; the nearest is ",
-                     quote_name(nearest_name(name, known)));
+  return usage_error("unknown ", what, " ", quote_name(name), name_hint(name, known));
 }
 
 Result<BackendSpec> read_backend(const file::Backend& in) {
@@ -141,7 +165,7 @@ Result<BackendSpec> read_backend(const file::Backend& in) {
     return usage_error("opset ", out.opset, " is outside 13 to 23");
   }
   for (const file::Space& space : in.space()) {
-    OCTET_ASSIGN(Space read, read_space(space));
+    OCTET_ASSIGN(Space read, read_space(space, out.opset));
     const std::string name = read.name;
     if (!out.spaces.emplace(name, std::move(read)).second) {
       return usage_error("space ", quote_name(name), " stands twice");
@@ -211,8 +235,8 @@ Result<BackendSpec> load_backend(const std::string& name_or_path) {
       return parse_backend(embedded.text, embedded.path);
     }
   }
-  return usage_error("unknown backend ", quote_name(name_or_path), "; the nearest is ",
-                     quote_name(nearest_name(name_or_path, builtin_backends())),
+  return usage_error("unknown backend ", quote_name(name_or_path),
+                     name_hint(name_or_path, builtin_backends()),
                      " (octet backends lists all; a description of your own is a path to a "
                      ".textproto file)");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/ir/verify.h"
 #include "patterns/rules.h"
@@ -88,8 +89,7 @@ Status Pipeline::check_names() const {
   for (const patterns::Rule& rule : rules_.rules()) known.push_back(rule.name);
   for (const std::string& name : options_.disabled) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return usage_error("no pass or rule is called ", quote_name(name), "; the nearest is ",
-                       quote_name(nearest_name(name, known)));
+    return usage_error("no pass or rule is called ", quote_name(name), name_hint(name, known));
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/ops/schema.h"
 #include "patterns/builders.h"
@@ -13,11 +14,13 @@
 namespace octet::patterns {
 namespace {
 
+// "; did you mean X?" with `mark` in front of the name; nothing when no name is close.
 template <typename T>
-std::string nearest_of(std::string_view wanted, std::span<const T> table) {
+std::string did_you_mean(std::string_view mark, std::string_view wanted, std::span<const T> table) {
   std::vector<std::string> names;
   for (const T& entry : table) names.emplace_back(entry.name);
-  return nearest_name(wanted, names);
+  const std::string close = close_name(wanted, names);
+  return close.empty() ? "" : cat("; did you mean ", mark, close, "?");
 }
 
 class RuleChecker {
@@ -107,8 +110,8 @@ Status RuleChecker::check_arguments(std::string_view what, Position position,
 Status RuleChecker::check_where(const WhereClause& clause) const {
   const Predicate* predicate = find_predicate(clause.predicate);
   if (predicate == nullptr) {
-    return at(clause.at, "unknown predicate ", quote_name(clause.predicate), "; did you mean ",
-              nearest_of(clause.predicate, all_predicates()), "?");
+    return at(clause.at, "unknown predicate ", quote_name(clause.predicate),
+              did_you_mean("", clause.predicate, all_predicates()));
   }
   return check_arguments(clause.predicate, clause.at, predicate->signature, clause.arguments);
 }
@@ -125,8 +128,8 @@ Status RuleChecker::check_keep() const {
 Status RuleChecker::check_builder(const BuilderCall& call, Builder::Makes makes) const {
   const Builder* builder = find_builder(call.name);
   if (builder == nullptr) {
-    return at(call.at, "unknown builder ", quote_name("$" + call.name), "; did you mean $",
-              nearest_of(call.name, all_builders()), "?");
+    return at(call.at, "unknown builder ", quote_name("$" + call.name),
+              did_you_mean("$", call.name, all_builders()));
   }
   if (builder->makes != makes) {
     return at(call.at, "$", call.name,

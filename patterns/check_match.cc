@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/ops/schema.h"
 
@@ -15,7 +16,7 @@ Status check_known(const Rule& rule, const OpCall& call) {
   if (!call.domain.empty()) return {};  // a vendor's own; nothing is known of it
   std::vector<std::string> names;
   for (const ops::OpSchema& schema : ops::all_schemas()) names.emplace_back(schema.name);
-  const std::string nearest = nearest_name(call.op_type, names);
+  const std::string nearest = close_name(call.op_type, names);
   return rule_error(rule, call.at, "unknown operator ", quote_name(call.op_type),
                     nearest.empty() ? "" : cat("; did you mean ", nearest, "?"));
 }

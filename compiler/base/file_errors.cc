@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 
 namespace octet {
@@ -87,7 +88,8 @@ std::string missing(const std::string& path) {
                               }),
                names->end());
   if (names->empty()) return "";
-  return cat("the nearest name there is ", quote_name(nearest_name(name, *names)));
+  const std::string close = close_name(name, *names);
+  return close.empty() ? "" : cat("the nearest name there is ", quote_name(close));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "compiler/base/names.h"
 
-#include <algorithm>
-#include <numeric>
+#include "compiler/base/name_hint.h"
 
 namespace octet {
 
@@ -25,25 +24,6 @@ std::string quote_name(std::string_view name) {
   if (name.size() > kLongest) out += "...";
   return out + '"';
 }
-
-namespace {
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row.back();
-}
-
-}  // namespace
 
 std::string nearest_name(std::string_view wanted, const std::vector<std::string>& candidates) {
   std::string best;

@@ -9,6 +9,7 @@
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/extremes.h"
 #include "compiler/calibration/fingerprint.h"
+#include "compiler/calibration/sample_digest.h"
 #include "compiler/interpreter/interpreter.h"
 
 namespace octet::calibration {
@@ -103,12 +104,14 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
 
   const size_t workers = std::max<size_t>(1, std::min(options.threads, count));
   std::vector<StatisticsObserver> observers(workers, StatisticsObserver(*graph, options));
+  std::vector<uint64_t> digests(count);
   std::mutex progress_mutex;
   size_t done = 0;
   OCTET_TRY(parallel_for(workers, count, [&](size_t worker, size_t index) -> Status {
     const size_t sample = first + index * shard.count;
     auto inputs = dataset.get(sample);
     if (!inputs.ok()) return inputs.error();
+    digests[index] = sample_digest(*inputs);
     observers[worker].begin(index);
     auto outputs = interpreter.run(*inputs, &observers[worker]);
     if (!outputs.ok()) return outputs.error().in(cat("sample ", sample));
@@ -123,6 +126,8 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
   out.fingerprint = fingerprint(*graph);
   out.samples = static_cast<int64_t>(count);
   out.data_free = dataset.data_free();
+  std::sort(digests.begin(), digests.end());
+  out.digests = std::move(digests);
   for (ValueId id : options.values) {
     TensorStatistics& to = out.tensors[graph->value(id).name];
     for (const StatisticsObserver& observer : observers) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <vector>
 
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/calibration/range_search.h"
 
@@ -29,8 +30,7 @@ Result<RangeMethod> parse_range_method(std::string_view text) {
   const auto& names = method_names();
   const auto it = std::find(names.begin(), names.end(), name);
   if (it == names.end()) {
-    return usage_error("unknown range method ", quote_name(text), "; the nearest is ",
-                       quote_name(nearest_name(name, names)));
+    return usage_error("unknown range method ", quote_name(text), name_hint(name, names));
   }
   RangeMethod out;
   out.kind = static_cast<RangeKind>(it - names.begin());

@@ -1,6 +1,7 @@
 #include "compiler/calibration/statistics.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "compiler/base/names.h"
 
@@ -20,12 +21,22 @@ void TensorStatistics::merge(const TensorStatistics& other) {
   histogram->merge(*other.histogram);
 }
 
+int64_t Statistics::common_samples(const Statistics& other) const {
+  std::vector<uint64_t> common;
+  std::set_intersection(digests.begin(), digests.end(), other.digests.begin(), other.digests.end(),
+                        std::back_inserter(common));
+  return static_cast<int64_t>(common.size());
+}
+
 Status Statistics::merge(const Statistics& other) {
   if (fingerprint != other.fingerprint) {
     return usage_error("statistics of different models cannot be merged (fingerprints ",
                        fingerprint, " and ", other.fingerprint, ")");
   }
   samples += other.samples;
+  const auto middle = static_cast<std::ptrdiff_t>(digests.size());
+  digests.insert(digests.end(), other.digests.begin(), other.digests.end());
+  std::inplace_merge(digests.begin(), digests.begin() + middle, digests.end());
   data_free = data_free || other.data_free;
   for (const auto& [name, tensor] : other.tensors) {
     const auto [it, is_new] = tensors.emplace(name, tensor);

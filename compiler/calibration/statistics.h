@@ -33,8 +33,14 @@ struct Statistics {
   int64_t samples = 0;
   bool data_free = false;                           // gathered from random: data
   std::map<std::string, TensorStatistics> tensors;  // by value name
+  // Of the contents of each sample (sample_digest), sorted; equal samples stand as often as there
+  // are. Tells when a file is about to be counted twice.
+  std::vector<uint64_t> digests = {};
 
-  // Fails with kUsage when the fingerprints differ.
+  // How many samples of `other` are samples of this, too.
+  int64_t common_samples(const Statistics& other) const;
+  // Fails with kUsage when the fingerprints differ. Does not look at digests: data may well hold
+  // the same picture twice.
   Status merge(const Statistics& other);
   bool operator==(const Statistics&) const = default;
 

@@ -1,14 +1,16 @@
 // Statistics to and from text:
 //
-//   octet-statistics 1
+//   octet-statistics 2
 //   fingerprint HEX
 //   samples N
 //   data_free 0|1
+//   digests HEX...                             of the samples, sorted
 //   tensor "NAME" SAMPLES ELEMENTS MIN MAX      floats in hexadecimal
 //   sum_min INDEX:LIMB...                       of ExactSum, limbs that are not 0
 //   sum_max INDEX:LIMB...
 //   histogram EXPONENT INDEX:COUNT...           only bins that are not empty
 //   end
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -17,12 +19,17 @@
 namespace octet::calibration {
 namespace {
 
-constexpr std::string_view kHeader = "octet-statistics 1";
+constexpr std::string_view kHeader = "octet-statistics 2";
 
 std::string hex_float(float x) {
   char buffer[40];
   const auto end = std::to_chars(buffer, buffer + sizeof(buffer), x, std::chars_format::hex).ptr;
   return {buffer, end};
+}
+
+std::string hex_digits(uint64_t x) {
+  std::array<char, 16> buffer{};
+  return {buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), x, 16).ptr};
 }
 
 void write_sum(std::string& out, std::string_view key, const numerics::ExactSum& sum) {
@@ -178,6 +185,21 @@ Result<Histogram> read_histogram(Reader& reader) {
   }
 }
 
+Result<std::vector<uint64_t>> read_digests(Reader& reader) {
+  if (!reader.next_line() || reader.word() != "digests") return reader.error("expected digests");
+  std::vector<uint64_t> out;
+  for (std::string_view word = reader.word(); !word.empty(); word = reader.word()) {
+    uint64_t digest = 0;
+    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), digest, 16);
+    if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size()) {
+      return reader.error("expected digests in hexadecimal");
+    }
+    out.push_back(digest);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 Result<TensorStatistics> read_tensor(Reader& reader) {
   TensorStatistics out;
   if (!reader.number(out.samples) || !reader.number(out.elements) || !reader.real(out.min) ||
@@ -194,6 +216,9 @@ Result<TensorStatistics> read_tensor(Reader& reader) {
 std::string Statistics::to_text() const {
   std::string out = cat(kHeader, "\nfingerprint ", fingerprint, "\nsamples ", samples,
                         "\ndata_free ", data_free ? 1 : 0, "\n");
+  out += "digests";
+  for (uint64_t digest : digests) out += " " + hex_digits(digest);
+  out += '\n';
   for (const auto& [name, tensor] : tensors) {
     out += cat("tensor ", escape(name), " ", tensor.samples, " ", tensor.elements, " ",
                hex_float(tensor.min), " ", hex_float(tensor.max), "\n");
@@ -230,6 +255,7 @@ Result<Statistics> Statistics::from_text(std::string_view text) {
     return reader.error("expected data_free");
   }
   out.data_free = data_free != 0;
+  OCTET_ASSIGN(out.digests, read_digests(reader));
   TensorStatistics* current = nullptr;
   while (reader.next_line()) {
     const std::string_view key = reader.word();

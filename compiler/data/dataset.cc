@@ -150,6 +150,9 @@ Result<DatasetPtr> open_any(const std::string& path, const std::vector<InputSpec
     return open_random(*count, inputs, options);
   }
   if (is_directory(path)) return open_folder(path, inputs, options);
+  if (path == "random" && !std::filesystem::exists(path)) {
+    return usage_error(quote_name(path), ": give the number of samples behind it, as random:8");
+  }
   return open_file(path, inputs, options);
 }
 

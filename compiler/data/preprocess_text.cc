@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "compiler/base/files.h"
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/data/dataset.h"
 #include "compiler/data/preprocess.h"
@@ -29,8 +30,8 @@ Result<T> choose(std::string_view key, std::string_view value, const Words<T>& w
     if (name == value) return choice;
     names.push_back(name);
   }
-  return usage_error("preprocess: ", key, "=", quote_name(value), " is not known; did you mean ",
-                     quote_name(nearest_name(value, names)), "?");
+  return usage_error("preprocess: ", key, "=", quote_name(value), " is not known",
+                     name_hint(value, names));
 }
 
 Result<Fit> parse_fit(std::string_view value) {
@@ -103,8 +104,7 @@ Status parse_entry(std::string_view key, std::string_view value, Preprocess& out
     OCTET_ASSIGN(out.layout, parse_layout(value));
   } else {
     const std::vector<std::string> keys = {"size", "fit", "channels", "mean", "std", "layout"};
-    return usage_error("preprocess: ", quote_name(key), " is not known; did you mean ",
-                       quote_name(nearest_name(key, keys)), "?");
+    return usage_error("preprocess: ", quote_name(key), " is not known", name_hint(key, keys));
   }
   return {};
 }

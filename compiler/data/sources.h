@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/base/result.h"
 #include "compiler/data/dataset.h"
@@ -54,8 +55,8 @@ Status check_names(const std::vector<InputSpec>& inputs, const std::map<std::str
   for (const auto& [name, array] : arrays) found.push_back(name);
   for (const auto& [name, array] : arrays) {
     if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) continue;
-    return bad_data("array ", quote_name(name),
-                    " is no input of the model; nearest: ", quote_name(nearest_name(name, wanted)));
+    return bad_data("array ", quote_name(name), " is no input of the model",
+                    name_hint(name, wanted));
   }
   for (const std::string& name : wanted) {
     if (arrays.count(name) != 0) continue;

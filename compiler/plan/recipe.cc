@@ -1,8 +1,10 @@
 #include "compiler/plan/recipe.h"
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/base/files.h"
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "compiler/plan/recipe.pb.h"
 #include "compiler/plan/text_format.h"
@@ -69,18 +71,18 @@ Status check_selectors(const Recipe& recipe, const Graph& graph) {
                     [&](ir::NodeId id) { return matches(entry.select, graph, graph.node(id)); })) {
       continue;
     }
-    std::vector<std::string> names;
-    std::vector<std::string> types;
+    std::set<std::string> names;
+    std::set<std::string> types;
     for (ir::NodeId id : order) {
-      names.push_back(ir::display_name(graph, graph.node(id)));
-      names.insert(names.end(), graph.node(id).origins.begin(), graph.node(id).origins.end());
-      types.push_back(graph.node(id).op_type);
+      names.insert(ir::display_name(graph, graph.node(id)));
+      names.insert(graph.node(id).origins.begin(), graph.node(id).origins.end());
+      types.insert(graph.node(id).op_type);
     }
     const bool by_name = !entry.select.node.empty();
+    const std::set<std::string>& known = by_name ? names : types;
     const std::string& wanted = by_name ? entry.select.node : entry.select.op_type;
     return usage_error("nothing matches the selector's ", by_name ? "node " : "op_type ",
-                       quote_name(wanted), "; the nearest is ",
-                       quote_name(nearest_name(wanted, by_name ? names : types)));
+                       quote_name(wanted), name_hint(wanted, {known.begin(), known.end()}));
   }
   return {};
 }

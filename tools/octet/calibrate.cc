@@ -34,7 +34,7 @@ Status calibrate(const CalibrateOptions& options, const Invocation& invocation) 
   OCTET_TRY(check_output_path(options.output, {options.model, options.data.path}));
   calibration::CalibrateOptions run;
   OCTET_ASSIGN(run.shard, parse_shard(options.shard));
-  OCTET_ASSIGN(ir::Graph canonical, load_canonical(options.model));
+  OCTET_ASSIGN(ir::Graph canonical, load_float(options.model));
   const auto graph = std::make_shared<const ir::Graph>(std::move(canonical));
   OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));
   run.values = calibration::observable_values(*graph);

@@ -1,29 +1,63 @@
+#include <cctype>
+#include <set>
+
 #include "backends/backends.h"
 #include "compiler/base/files.h"
+#include "compiler/base/names.h"
 #include "patterns/rules.h"
 #include "tools/octet/invocation.h"
 
 namespace octet::tools {
 namespace {
 
-// A description has these fields at its top level; a rule file has only "rules {" there.
-bool is_backend(const std::string& text) {
+// The words that lines begin with, indented ones left out: the fields at the top level of a file
+// that is laid out as everyone lays it out.
+std::set<std::string> top_level_words(const std::string& text) {
+  std::set<std::string> out;
   size_t start = 0;
   while (start < text.size()) {
     const size_t end = std::min(text.find('\n', start), text.size());
-    const std::string line = text.substr(start, end - start);
-    for (const char* field : {"name:", "space {", "op {"}) {
-      if (line.rfind(field, 0) == 0) return true;
+    size_t stop = start;
+    while (stop < end &&
+           (std::isalpha(static_cast<unsigned char>(text[stop])) != 0 || text[stop] == '_')) {
+      ++stop;
     }
+    if (stop > start) out.insert(text.substr(start, stop - start));
     start = end + 1;
   }
-  return false;
+  return out;
+}
+
+constexpr std::string_view kTakes =
+    "check takes rule files (patterns/rule.proto) and backend descriptions "
+    "(backends/backend.proto)";
+
+enum class Kind { kRules, kBackend };
+
+Result<Kind> kind_of(const std::string& path, const std::string& text) {
+  const std::set<std::string> words = top_level_words(text);
+  for (const char* field : {"name", "space", "op"}) {
+    if (words.contains(field)) return Kind::kBackend;
+  }
+  if (words.contains("rules")) return Kind::kRules;
+  for (const char* field : {"override", "range"}) {
+    if (words.contains(field)) {
+      return usage_error(quote_name(path), " looks like a recipe; ", kTakes,
+                         "; a recipe is checked where it is used: octet plan MODEL --recipe FILE");
+    }
+  }
+  if (words.contains("fingerprint")) {
+    return usage_error(quote_name(path), " looks like a plan; ", kTakes);
+  }
+  // Whatever else it is, the reader of rules says in which line it stops being one.
+  return Kind::kRules;
 }
 
 Status check(const std::string& path, const Invocation& invocation) {
   constexpr int64_t kLargest = int64_t{4} << 20;
   OCTET_ASSIGN(const std::string text, read_file(path, kLargest));
-  if (is_backend(text)) {
+  OCTET_ASSIGN(const Kind kind, kind_of(path, text));
+  if (kind == Kind::kBackend) {
     OCTET_ASSIGN(const plan::BackendSpec spec, backends::parse_backend(text, path));
     if (invocation.json) {
       print_result(Json{{"backend", spec.name}, {"operators", spec.ops.size()}});
@@ -34,6 +68,9 @@ Status check(const std::string& path, const Invocation& invocation) {
     return {};
   }
   OCTET_ASSIGN(const patterns::RuleSet rules, patterns::RuleSet::load_text(text, path));
+  if (rules.rules().empty()) {
+    return usage_error(quote_name(path), " holds neither a rule nor a backend; ", kTakes);
+  }
   OCTET_ASSIGN(const auto evidence, patterns::check_rules(rules));
   Json json = Json::array();
   std::string lines;

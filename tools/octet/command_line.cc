@@ -9,6 +9,7 @@
 
 #include "compiler/base/files.h"
 #include "compiler/base/log.h"
+#include "compiler/base/name_hint.h"
 #include "compiler/base/names.h"
 #include "tools/octet/invocation.h"
 #include "tools/octet/version.h"
@@ -42,8 +43,8 @@ std::optional<Error> unknown_name(CLI::App& app, int argc, char** argv) {
     if (names.back() == argv[1]) verb = each;
   }
   if (verb == nullptr) {
-    return usage_error("unknown verb ", quote_name(argv[1]), "; the nearest is ",
-                       quote_name(nearest_name(argv[1], names)), " (octet --help lists all)");
+    return usage_error("unknown verb ", quote_name(argv[1]), name_hint(argv[1], names),
+                       " (octet --help lists all)");
   }
   names.clear();
   for (const CLI::Option* option : verb->get_options()) {
@@ -56,11 +57,18 @@ std::optional<Error> unknown_name(CLI::App& app, int argc, char** argv) {
     // A short option may have its value behind it: -ofile.
     if (!is_option(name) || verb->get_option_no_throw(name) != nullptr) continue;
     if (name[1] != '-' && verb->get_option_no_throw(name.substr(0, 2)) != nullptr) continue;
-    return usage_error("unknown option ", quote_name(name), "; the nearest is ",
-                       quote_name(nearest_name(name, names)), " (octet ", verb->get_name(),
-                       " --help lists all)");
+    return usage_error("unknown option ", quote_name(name), name_hint(name, names), " (octet ",
+                       verb->get_name(), " --help lists all)");
   }
   return std::nullopt;
+}
+
+// Where to read on: the help of the verb that was given, if one was.
+std::string verb_help(const CLI::App& app, int argc, char** argv) {
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (argc > 1 && verb->get_name() == argv[1]) return cat("octet ", argv[1], " --help");
+  }
+  return "octet --help";
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -85,7 +93,8 @@ int parse_and_run(int argc, char** argv) {
     if (const auto unknown = unknown_name(app, argc, argv)) return report(*unknown);
     std::string message = error.what();
     for (char& c : message) c = c == '\n' ? ' ' : c;
-    return report(usage_error(message, "; octet --help lists the verbs and options"));
+    const std::string help = verb_help(app, argc, argv);
+    return report(usage_error(message, "; ", help, " lists what there is"));
   }
   set_log_level(invocation.quiet     ? LogLevel::kQuiet
                 : invocation.verbose ? LogLevel::kVerbose

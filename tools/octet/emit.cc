@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "backends/backends.h"
 #include "compiler/base/files.h"
+#include "compiler/base/names.h"
 #include "tools/octet/model_input.h"
 #include "tools/octet/stages.h"
 
@@ -13,18 +16,29 @@ struct EmitOptions {
   std::string output;
 };
 
+// The backend that the plan names, unless a description is given.
+Result<plan::BackendSpec> backend_of(const plan::QuantPlan& plan, const EmitOptions& options) {
+  if (!options.backend.empty()) return backends::load_backend(options.backend);
+  const std::vector<std::string> known = backends::builtin_backends();
+  if (std::find(known.begin(), known.end(), plan.backend) == known.end()) {
+    return usage_error(options.plan, " is for backend ", quote_name(plan.backend),
+                       ", which is not a built-in one; give --backend FILE, its description");
+  }
+  return backends::load_backend(plan.backend);
+}
+
 Status emit(const EmitOptions& options, const Invocation& invocation) {
   constexpr int64_t kLargest = int64_t{1} << 30;
   OCTET_TRY(check_output_path(options.output, {options.model, options.plan}));
   OCTET_ASSIGN(const std::string text, read_file(options.plan, kLargest));
   OCTET_ASSIGN(const plan::QuantPlan plan, plan::QuantPlan::from_text(text, options.plan));
-  OCTET_ASSIGN(const plan::BackendSpec spec,
-               backends::load_backend(options.backend.empty() ? plan.backend : options.backend));
+  OCTET_ASSIGN(const plan::BackendSpec spec, backend_of(plan, options));
   if (spec.name != plan.backend) {
     return usage_error(options.plan, " was made for backend ", plan.backend, ", not ", spec.name);
   }
   OCTET_ASSIGN(ir::Graph graph, load_canonical(options.model));
-  auto emitted = apply_and_emit(std::move(graph), plan, spec);
+  OCTET_TRY(backends::check_plan(plan, spec).in(options.plan));
+  auto emitted = apply_and_emit(std::move(graph), plan, spec, backends::PlanFrom::kFile);
   if (!emitted.ok()) return emitted.error().in(options.plan);
   OCTET_TRY(write_checked(*emitted, options.output));
   if (invocation.json) {

@@ -24,7 +24,10 @@ class Inspection {
  public:
   Status run(const std::string& path) {
     OCTET_ASSIGN(graph_, load_model(path));
-    for (ir::NodeId id : graph_.order()) ++ops_[op_name(graph_.node(id))];
+    for (ir::NodeId id : graph_.order()) {
+      ++ops_[op_name(graph_.node(id))];
+      if (is_quantization(graph_.node(id))) ++quantized_;
+    }
     find_unknown();
     find_shared_weights();
     CanonicalOptions options;
@@ -44,6 +47,7 @@ class Inspection {
                 {"inputs", Json::array()},
                 {"outputs", Json::array()},
                 {"operators", ops_},
+                {"quantized_nodes", quantized_},
                 {"not_executable", unknown_},
                 {"shared_weights", shared_},
                 {"parameters", parameters()},
@@ -64,6 +68,10 @@ class Inspection {
     for (ir::ValueId id : graph_.required_inputs()) out += line("input      ", id);
     for (ir::ValueId id : graph_.outputs()) out += line("output     ", id);
     out += cat("parameters ", parameters(), "\n");
+    if (const auto id = quantized_node(graph_)) {
+      out += cat("quantized  already, by ", quantized_, " nodes, the first of them ",
+                 ir::describe(graph_, *id), "\n");
+    }
     std::string list;
     for (const auto& [name, count] : ops_) list += cat(list.empty() ? "" : ", ", name, " ", count);
     out += cat("operators  ", list, "\n");
@@ -86,7 +94,9 @@ class Inspection {
       const ir::Node& node = graph_.node(id);
       const ops::OpSchema* schema = ops::find_schema(node);
       if (schema == nullptr) {
-        unknown_[op_name(node)] = "Octet does not know this operator; it stays in float";
+        unknown_.emplace(op_name(node), cat("Octet does not know this operator; quantize and "
+                                            "calibrate refuse the model at ",
+                                            ir::describe(graph_, id)));
       }
     }
   }
@@ -120,12 +130,27 @@ class Inspection {
     return out;
   }
 
+  // Whether a constant is what a quantized model has for a weight or bias.
+  bool is_integer_weight(ir::ValueId id) const {
+    for (const ir::Use& use : graph_.uses(id)) {
+      const ir::Node& node = graph_.node(use.node);
+      if (use.implicit) continue;
+      if (node.is("DequantizeLinear") && use.index == 0) return true;
+      const ops::OpSchema* schema = ops::find_schema(node);
+      if (schema == nullptr) continue;
+      const ops::Role role = schema->role(static_cast<size_t>(use.index));
+      if (role == ops::Role::kWeight || role == ops::Role::kBias) return true;
+    }
+    return false;
+  }
+
   int64_t parameters() const {
     int64_t count = 0;
     for (size_t i = 0; i < graph_.value_count(); ++i) {
       const ir::Value& value = graph_.value(ir::ValueId(i));
       if (value.alive && value.is_constant() &&
-          numerics::is_floating_point(value.constant->dtype())) {
+          (numerics::is_floating_point(value.constant->dtype()) ||
+           is_integer_weight(ir::ValueId(i)))) {
         count += value.constant->element_count();
       }
     }
@@ -146,6 +171,7 @@ class Inspection {
 
   ir::Graph graph_;
   std::map<std::string, int64_t> ops_;
+  int64_t quantized_ = 0;  // nodes that only a quantized model has
   std::map<std::string, std::string> unknown_;
   std::map<std::string, int64_t> shared_;
   std::vector<Coverage> coverage_;

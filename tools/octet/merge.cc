@@ -1,4 +1,8 @@
+#include <algorithm>
+
 #include "compiler/base/files.h"
+#include "compiler/base/log.h"
+#include "compiler/base/names.h"
 #include "tools/octet/model_input.h"
 #include "tools/octet/stages.h"
 
@@ -10,11 +14,33 @@ struct MergeOptions {
   std::string output;
 };
 
+// A file that is given twice, or beside a merged one that holds it, would count twice. Single
+// samples may well stand in two files: data has the same picture twice.
+Status check_apart(const std::string& first, const calibration::Statistics& earlier,
+                   const std::string& second, const calibration::Statistics& part) {
+  const int64_t common = earlier.common_samples(part);
+  if (common == 0) return {};
+  const auto all = std::min(earlier.digests.size(), part.digests.size());
+  if (common == static_cast<int64_t>(all)) {
+    return usage_error(quote_name(first), " and ", quote_name(second), " hold the same ", common,
+                       common == 1 ? " sample" : " samples", ", which would count twice; give ",
+                       "each shard once");
+  }
+  log_warning(cat(quote_name(first), " and ", quote_name(second), " have ", common,
+                  common == 1 ? " sample" : " samples", " in common, which count twice"));
+  return {};
+}
+
 Status merge(const MergeOptions& options, const Invocation& invocation) {
   OCTET_TRY(check_output_path(options.output, options.inputs));
   std::optional<calibration::Statistics> merged;
+  std::vector<calibration::Statistics> earlier;  // digests only
   for (const std::string& path : options.inputs) {
     OCTET_ASSIGN(calibration::Statistics part, read_statistics(path));
+    for (size_t i = 0; i < earlier.size(); ++i) {
+      OCTET_TRY(check_apart(options.inputs[i], earlier[i], path, part));
+    }
+    earlier.emplace_back().digests = part.digests;
     if (merged) {
       OCTET_TRY(merged->merge(part).in(path));
     } else {

@@ -1,5 +1,6 @@
 #include "tools/octet/model_input.h"
 
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 
@@ -65,14 +66,37 @@ Result<ir::Graph> load_model(const std::string& path) {
   return graph;
 }
 
+bool is_quantization(const ir::Node& node) {
+  const std::string& type = node.op_type;
+  // QLinearConv and its kin; com.microsoft has more of them.
+  return type == "QuantizeLinear" || type == "DequantizeLinear" || type.rfind("QLinear", 0) == 0 ||
+         type == "ConvInteger" || type == "MatMulInteger" || type == "DynamicQuantizeLinear";
+}
+
+std::optional<ir::NodeId> quantized_node(const ir::Graph& graph) {
+  for (ir::NodeId id : graph.order()) {
+    if (is_quantization(graph.node(id))) return id;
+  }
+  return std::nullopt;
+}
+
 Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions& options) {
   OCTET_ASSIGN(ir::Graph graph, load_model(path));
   const bool check = options.weights == CanonicalOptions::NonFiniteWeights::kRefused;
   if (check) OCTET_TRY(check_weights(graph).in(path));
+  const auto quantized = options.quantized == CanonicalOptions::QuantizedModels::kRefused
+                             ? quantized_node(graph)
+                             : std::nullopt;
+  const std::string where = quantized ? ir::describe(graph, *quantized) : "";
   passes::PipelineOptions pipeline;
   pipeline.disabled.insert(options.disabled.begin(), options.disabled.end());
   const auto reports = passes::canonicalize(graph, pipeline);
   if (!reports.ok()) return reports.error().in(path);
+  // After the passes: what they find malformed is the better message.
+  if (quantized) {
+    return unsupported(path, ": ", where,
+                       ": the model is quantized already; give the float model it was made from");
+  }
   for (const passes::PassReport& report : *reports) {
     if (report.changed) log_detail(cat(report.pass, ": ", report.edits, " edits"));
     for (const std::string& note : report.notes) log_detail(cat(report.pass, ": ", note));
@@ -80,6 +104,12 @@ Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions
   // Again: weights that were behind other nodes are now seen.
   if (check) OCTET_TRY(check_weights(graph).in(path));
   return graph;
+}
+
+Result<ir::Graph> load_float(const std::string& path) {
+  CanonicalOptions options;
+  options.quantized = CanonicalOptions::QuantizedModels::kRefused;
+  return load_canonical(path, options);
 }
 
 void add_data_options(CLI::App& verb, DataOptions& options) {
@@ -90,7 +120,13 @@ void add_data_options(CLI::App& verb, DataOptions& options) {
                   "How pictures become tensors: size=HxW,channels=rgb|bgr|gray,mean=M[:M:M],"
                   "std=S[:S:S],fit=stretch|crop,layout=nchw|nhwc, or a textproto file");
   verb.add_option("--samples", options.samples, "Use the first so many samples")
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& text) -> std::string {
+        size_t count = 0;
+        const char* const end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data(), end, count);
+        const bool good = parsed.ec == std::errc() && parsed.ptr == end && count > 0;
+        return good ? "" : cat(quote_name(text), ": give a whole number, at least 1");
+      });
 }
 
 Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,

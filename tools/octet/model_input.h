@@ -21,8 +21,18 @@ struct CanonicalOptions {
   // NaN and infinity in weights, biases and per-channel parameters: kMalformed, naming the node.
   // They may hide behind a Clip or a Relu, so that no activation shows them.
   enum class NonFiniteWeights { kRefused, kAllowed } weights = NonFiniteWeights::kRefused;
+  // Models with QuantizeLinear and the like: kUnsupported, naming the first such node.
+  enum class QuantizedModels { kRefused, kAllowed } quantized = QuantizedModels::kAllowed;
 };
 Result<ir::Graph> load_canonical(const std::string& path, const CanonicalOptions& options = {});
+
+// Operators that only a model that is quantized already has.
+bool is_quantization(const ir::Node& node);
+// The first node of `graph` that says that its model is quantized already, if there is one.
+std::optional<ir::NodeId> quantized_node(const ir::Graph& graph);
+
+// As load_canonical, for what is about to be quantized: kUnsupported when it is already.
+Result<ir::Graph> load_float(const std::string& path);
 
 struct DataOptions {
   std::string path;

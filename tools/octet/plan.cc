@@ -43,7 +43,7 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
   OCTET_TRY(check_output_path(
       options.output, {options.model, options.statistics, options.data.path, options.plan.recipe}));
   OCTET_ASSIGN(const plan::BackendSpec spec, chosen_backend(options.plan));
-  OCTET_ASSIGN(ir::Graph canonical, load_canonical(options.model));
+  OCTET_ASSIGN(ir::Graph canonical, load_float(options.model));
   const auto graph = std::make_shared<const ir::Graph>(std::move(canonical));
   OCTET_ASSIGN(const MadePlan done, made_plan(options, invocation, graph, spec));
   const plan::QuantPlan& made = done.plan;

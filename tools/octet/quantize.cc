@@ -56,7 +56,7 @@ class Quantization {
         output_, {options_.model, options_.statistics, options_.data.path, options_.plan.recipe}));
     OCTET_ASSIGN(spec_, chosen_backend(options_.plan));
     OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
-    OCTET_ASSIGN(ir::Graph canonical, load_canonical(options_.model));
+    OCTET_ASSIGN(ir::Graph canonical, load_float(options_.model));
     graph_ = std::make_shared<const ir::Graph>(std::move(canonical));
     OCTET_TRY(plan::check_selectors(recipe_, *graph_).in(options_.plan.recipe));
     OCTET_ASSIGN(made_, make());

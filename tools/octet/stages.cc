@@ -108,12 +108,12 @@ Result<calibration::Statistics> read_statistics(const std::string& path) {
 }
 
 Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
-                                 const plan::BackendSpec& spec) {
+                                 const plan::BackendSpec& spec, backends::PlanFrom from) {
   OCTET_TRY(plan::apply_plan(canonical, plan));
   canonical.model.producer_name = "octet";
   canonical.model.producer_version = kVersion;
   if (plan.data_free) canonical.model.metadata.emplace_back("octet.data_free", "true");
-  OCTET_TRY(backends::emit(canonical, spec));
+  OCTET_TRY(backends::emit(canonical, spec, from));
   return canonical;
 }
 

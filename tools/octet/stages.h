@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "backends/backends.h"
 #include "compiler/accuracy/recipe.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/data/dataset.h"
@@ -46,7 +47,8 @@ Result<calibration::Statistics> read_statistics(const std::string& path);
 // The canonical graph with the plan done to it, in the backend's form, checked against the
 // backend's description.
 Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
-                                 const plan::BackendSpec& spec);
+                                 const plan::BackendSpec& spec,
+                                 backends::PlanFrom from = backends::PlanFrom::kPlanner);
 
 // Writes the model; what is in the file has been read back and found equal before the name appears.
 Status write_checked(const ir::Graph& graph, const std::string& path);

@@ -63,6 +63,33 @@ TEST(LoadBackend, ATypoSaysFileLineAndColumn) {
   EXPECT_THAT(error_of(replaced(kSmall, "dtype", "dtyp")), HasSubstr("chip.textproto:3:"));
 }
 
+// QuantizeLinear takes 16 and 4 bits from ai.onnx 21 on.
+TEST(LoadBackend, WidthsThatTheOpsetLacksAreRefused) {
+  for (const char* dtype : {"int16", "uint16", "int4", "uint4"}) {
+    const std::string text = cat("name: \"chip\"\nspace { name: \"act\" dtype: \"", dtype, "\" }\n",
+                                 "op { type: \"Relu\" data: \"act\" }\n");
+    EXPECT_THAT(error_of(text),
+                HasSubstr(cat("chip.textproto: space \"act\": ", dtype, " needs opset: 21")));
+    const auto newer = parse_backend(text + "opset: 21\n", "chip.textproto");
+    EXPECT_TRUE(newer.ok()) << newer.error().message();
+  }
+}
+
+TEST(LoadBackend, OnlyWhatKeepsItsElementsMoves) {
+  const std::string rest = " data: \"a\" }";
+  for (const char* type : {"Sigmoid", "Clip", "Add", "AveragePool"}) {
+    for (const char* runs : {"MOVES", "TRANSPARENT"}) {
+      EXPECT_THAT(error_of(cat(kSmall, "op { type: \"", type, "\" runs: ", runs, rest)),
+                  ::testing::AllOf(HasSubstr(type), HasSubstr(runs), HasSubstr("BETWEEN")));
+    }
+  }
+  for (const char* type : {"MaxPool", "Concat", "Resize", "Gather"}) {
+    const auto spec =
+        parse_backend(cat(kSmall, "op { type: \"", type, "\" runs: MOVES", rest), "c");
+    EXPECT_TRUE(spec.ok()) << spec.error().message();
+  }
+}
+
 TEST(LoadBackend, WhatCannotBeIsRefused) {
   EXPECT_THAT(error_of(replaced(kSmall, "\"Conv\"", "\"Convv\"")), HasSubstr("\"Conv\""));
   EXPECT_THAT(error_of(replaced(kSmall, "data: \"a\"", "data: \"b\"")), HasSubstr("space \"b\""));
@@ -76,7 +103,8 @@ TEST(LoadBackend, WhatCannotBeIsRefused) {
   const std::string near = "space { name: \"u\" dtype: \"uint8\" nearly_symmetric: ";
   EXPECT_THAT(error_of(kSmall + near + "\"u\" }"), HasSubstr("\"u\", which is not symmetric"));
   EXPECT_THAT(error_of(kSmall + near + "\"w\" }"), HasSubstr("per channel"));
-  EXPECT_THAT(error_of(kSmall + near + "\"b\" }"), HasSubstr("the nearest is"));
+  EXPECT_THAT(error_of(kSmall + near + "\"b\" }"),
+              HasSubstr("\"b\", which is none; there are \"a\""));
   EXPECT_THAT(error_of(std::string(kSmall) + "emitter: \"x87\""), HasSubstr("\"x86\""));
   EXPECT_THAT(error_of(std::string(kSmall) + "op { type: \"Shape\" data: \"a\" }"),
               HasSubstr("no integer form"));

@@ -50,6 +50,8 @@ TEST_F(BadData, MissingFileNamesTheNearest) {
                {"the nearest name there is \"calibration.npy\""});
 }
 
+TEST_F(BadData, RandomWithoutANumber) { refused_data(2, "random", {"\"random\"", "random:8"}); }
+
 TEST_F(BadData, Nan) {
   refused_data(8, spoilt(std::nanf("")), {"data.npy", "sample 2", "input \"input\"", "NaN"});
 }
@@ -137,7 +139,7 @@ TEST_F(BadData, OneBrokenPictureAmongSoundOnes) {
 TEST_F(BadData, PicturesNeedPreprocessing) {
   folder_.put("photos/a.png", test::png_bytes(2, 2, 1, {1, 2, 3, 4}));
   refused_data(2, folder_.path("photos"), {"photos", "--preprocess"});
-  refused_data(2, folder_.path("photos"), {"\"siz\"", "did you mean \"size\""},
+  refused_data(2, folder_.path("photos"), {"\"siz\"", "the nearest is \"size\""},
                {"--preprocess", "siz=16x16"});
 }
 

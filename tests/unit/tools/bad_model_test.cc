@@ -233,5 +233,51 @@ TEST_F(BadModel, EveryVerbThatReadsAModelNamesTheFile) {
   }
 }
 
+class QuantizedModel : public BadModel {
+ protected:
+  // 12 weights, 3 zero points and as many scales.
+  std::string put_quantized() const {
+    GraphBuilder b;
+    const auto x = b.input("x", {1, 4});
+    const auto scale = b.constant<float>("scale", {}, {0.1F});
+    const auto zero = b.constant<int8_t>("zero", {}, {0});
+    const auto w = b.constant<int8_t>("w", {4, 3}, std::vector<int8_t>(12, 1));
+    const auto q = b.op("QuantizeLinear", {x, scale, zero}, {}, "quantize_x");
+    const auto real = b.op("DequantizeLinear", {q, scale, zero}, {}, "dequantize_x");
+    const auto weight = b.op("DequantizeLinear", {w, scale, zero}, {}, "dequantize_w");
+    b.output(b.op("MatMul", {real, weight}, {}, "product"), "y");
+    return put(b.finish());
+  }
+};
+
+TEST_F(QuantizedModel, IsNotQuantizedAgain) {
+  const std::string path = put_quantized();
+  const std::vector<std::string> parts = {"bad.onnx", "\"quantize_x\" (QuantizeLinear)",
+                                          "quantized already", "give the float model"};
+  refused_model(4, path, parts);
+  refused(4, {"calibrate", path, "--data", "random:2", "-q", "-o", out()}, parts);
+  refused(4, {"plan", path, "--data", "random:2", "-q", "-o", out()}, parts);
+}
+
+TEST_F(QuantizedModel, IsShownAsWhatItIs) {
+  const auto run = run_octet({"inspect", put_quantized()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, ::testing::HasSubstr("quantized  already, by 3 nodes"));
+  EXPECT_THAT(run.out, ::testing::HasSubstr("parameters 13\n"));  // the weight and the scale
+}
+
+TEST_F(BadModel, InspectSaysWhereQuantizeWillRefuse) {
+  GraphBuilder b;
+  const auto x = b.input("x", {1, 4});
+  b.output(b.op("Frobnicate", {x}, {}, "strange"), "y");
+  const std::string path = put(b.finish());
+  const auto run = run_octet({"inspect", path});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, ::testing::HasSubstr("cannot run Frobnicate"));
+  EXPECT_THAT(run.out, ::testing::HasSubstr("refuse the model at node \"strange\" (Frobnicate)"));
+  EXPECT_THAT(run.out, ::testing::Not(::testing::HasSubstr("stays in float")));
+  refused_model(4, path, {"node \"strange\" (Frobnicate)"});
+}
+
 }  // namespace
 }  // namespace octet

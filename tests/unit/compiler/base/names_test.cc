@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/base/name_hint.h"
+
 namespace octet {
 namespace {
 
@@ -24,6 +26,16 @@ TEST(NearestName, PicksTheLeastEditDistanceAndTheFirstOfEquals) {
   EXPECT_EQ(nearest_name("ab", {"ac", "ad"}), "ac");
   EXPECT_EQ(nearest_name("same", {"sane", "same"}), "same");
   EXPECT_EQ(nearest_name("x", {}), "");
+}
+
+TEST(NameHint, NamesTheNearestOnlyWhenItIsClose) {
+  const std::vector<std::string> known = {"x86", "arm", "openvino"};
+  EXPECT_EQ(name_hint("openvno", known), "; the nearest is \"openvino\"");
+  EXPECT_EQ(name_hint("x87", known), "; the nearest is \"x86\"");
+  EXPECT_EQ(name_hint("hexagon", known), "; there are \"x86\", \"arm\", \"openvino\"");
+  EXPECT_EQ(name_hint("hexagon", {"arm"}), "; there is only \"arm\"");
+  EXPECT_EQ(name_hint("hexagon", {}), "");
+  EXPECT_EQ(name_hint("hexagon", std::vector<std::string>(13, "a")), "");
 }
 
 TEST(GlobMatch, MatchesRunsAndSingleCharacters) {

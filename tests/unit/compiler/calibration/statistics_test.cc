@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/calibration/extremes.h"
+#include "compiler/calibration/sample_digest.h"
 
 namespace octet::calibration {
 namespace {
@@ -67,6 +68,35 @@ TEST(Statistics, MergeInAnyOrderAlike) {
   EXPECT_EQ(ab.to_text(), b.to_text());
   EXPECT_EQ(ab.tensors["plain"].min, 5.0F);
   EXPECT_EQ(ab.samples, 4);
+}
+
+TEST(Statistics, RememberTheirSamples) {
+  Statistics a = example();
+  a.digests = {1, 3, ~uint64_t{0}};
+  Statistics b = example();
+  b.digests = {2, 3};
+  EXPECT_EQ(a.common_samples(b), 1);
+  Statistics ab = a;
+  Statistics ba = b;
+  ASSERT_TRUE(ab.merge(b).ok());
+  ASSERT_TRUE(ba.merge(a).ok());
+  EXPECT_EQ(ab.digests, (std::vector<uint64_t>{1, 2, 3, 3, ~uint64_t{0}}));
+  EXPECT_EQ(ab.to_text(), ba.to_text());
+  EXPECT_EQ(ab.common_samples(a), 3);
+  const auto read = Statistics::from_text(ab.to_text());
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_EQ(*read, ab);
+}
+
+TEST(SampleDigest, KnowsEveryByte) {
+  const auto digest = [](std::vector<float> values) {
+    const std::vector<int64_t> shape = {static_cast<int64_t>(values.size())};
+    return sample_digest({ir::Tensor::of<float>(shape, values)});
+  };
+  EXPECT_EQ(digest({1, 2, 3}), digest({1, 2, 3}));
+  EXPECT_NE(digest({1, 2, 3}), digest({2, 1, 3}));
+  EXPECT_NE(digest({1, 2, 3}), digest({1, 2, 4}));
+  EXPECT_NE(digest({1, 2, 3}), digest({1, 2, 3, 0}));
 }
 
 TEST(FiniteExtremes, AreThoseOfPlainLoops) {

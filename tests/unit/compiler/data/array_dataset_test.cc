@@ -288,7 +288,7 @@ TEST_P(Npz, RefusesMissingAndExtraNamesAndDifferentCounts) {
   expect_error(open_dataset(put({{"x", floats_}}), inputs_, {}), ErrorCode::kBadData,
                {"d.npz", "no array for input \"b\""});
   expect_error(open_dataset(put({{"x", floats_}, {"b", ids_}, {"bb", ids_}}), inputs_, {}),
-               ErrorCode::kBadData, {"\"bb\" is no input", "nearest: \"b\""});
+               ErrorCode::kBadData, {"\"bb\" is no input", "; there are \"b\", \"x\""});
   expect_error(open_dataset(put({{"x", floats_}, {"b", ids_}, {"b", ids_}}), inputs_, {}),
                ErrorCode::kBadData, {"two arrays named \"b\""});
   const std::string three = npy_bytes("<f4", "(3, 2)", raw<float>({1, 2, 3, 4, 5, 6}));

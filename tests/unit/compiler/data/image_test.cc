@@ -379,9 +379,10 @@ TEST(ParsePreprocess, ReadsTheListAndTheFileAlike) {
 }
 
 TEST(ParsePreprocess, NamesTheNearestValidWord) {
-  expect_error(parse_preprocess("meen=1"), ErrorCode::kUsage, {"\"meen\"", "mean \"mean\"?"});
+  expect_error(parse_preprocess("meen=1"), ErrorCode::kUsage, {"\"meen\"", "nearest is \"mean\""});
   expect_error(parse_preprocess("channels=rbg"), ErrorCode::kUsage, {"\"rbg\"", "\"rgb\""});
-  expect_error(parse_preprocess("fit=center"), ErrorCode::kUsage, {"\"center\"", "did you mean"});
+  expect_error(parse_preprocess("fit=center"), ErrorCode::kUsage,
+               {"\"center\"", "there are \"stretch\", \"crop\""});
   expect_error(parse_preprocess("layout=nchv"), ErrorCode::kUsage, {"\"nchw\""});
 }
 
