@@ -37,7 +37,15 @@ Status emit(const EmitOptions& options, const Invocation& invocation) {
     return usage_error(options.plan, " was made for backend ", plan.backend, ", not ", spec.name);
   }
   OCTET_ASSIGN(ir::Graph graph, load_canonical(options.model));
-  OCTET_TRY(backends::check_plan(plan, spec).in(options.plan));
+  const Status fits = backends::check_plan(plan, spec);
+  if (!fits.ok()) {
+    // A description of one's own may have the name of a built-in backend.
+    const std::string_view cure = options.backend.empty()
+                                      ? " (--backend FILE where the plan was made with a "
+                                        "description of your own)"
+                                      : "";
+    return usage_error(options.plan, ": ", fits.error().message(), cure);
+  }
   auto emitted = apply_and_emit(std::move(graph), plan, spec, backends::PlanFrom::kFile);
   if (!emitted.ok()) return emitted.error().in(options.plan);
   OCTET_TRY(write_checked(*emitted, options.output));

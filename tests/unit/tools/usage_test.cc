@@ -197,6 +197,11 @@ TEST_F(Usage, StatisticsGivenTwice) {
   refused(2, {"merge", first, second, first, "-o", out()}, {"1of2.stats", "the same 3 samples"});
   refused(2, {"merge", first, copy, "-o", out()}, {"1of2.stats", "copy.stats", "give each shard"});
   refused(2, {"merge", whole, second, "-o", out()}, {"1of1.stats", "2of2.stats"});
+  // Some of the samples: data may hold the same picture twice.
+  const std::string third = calibrate("1/3");
+  const auto overlap = run_octet({"merge", first, third, "-o", folder_.path("overlap.stats")});
+  EXPECT_EQ(overlap.exit_code, 0) << overlap.err;
+  EXPECT_THAT(overlap.err, HasSubstr("1 sample in common, which count twice"));
   const std::string merged = folder_.path("merged.stats");
   ASSERT_EQ(run_octet({"merge", second, first, "-q", "-o", merged}).exit_code, 0);
   EXPECT_EQ(file_bytes(merged) == file_bytes(whole), true);
@@ -262,7 +267,8 @@ TEST_F(EditedPlan, OfAVendorWhoseNameIsABuiltInOne) {
       "name: \"x86\"\nspace { name: \"a\" dtype: \"int8\" }\nspace { name: \"w\" dtype: \"int8\" "
       "symmetric: true per_channel: true qmin: -127 }\n"
       "op { type: [\"Conv\", \"Gemm\"] data: \"a\" weight: \"w\" }\n");
-  refused_plan(plan(chip), "fingerprint", "fingerprint", {"\"x86\" takes uint8 here, not int8"});
+  refused_plan(plan(chip), "fingerprint", "fingerprint",
+               {"\"x86\" takes uint8 here, not int8", "--backend FILE"});
 }
 
 TEST_F(Usage, StatisticsOfAnotherModel) {
