@@ -114,7 +114,7 @@ TEST(Equalize, KeepsTheFloatFunction) {
   EXPECT_GT(testing::sqnr(measured.graph, measured.edited(done), samples), 110.0);
 }
 
-TEST(Equalize, BringsTheChannelsOfADepthwiseLayerToOneRange) {
+TEST(Equalize, BringsTheChannelsOfADepthwiseLayerNearOneRange) {
   ConvNetwork net;
   const ValueId a = net.relu6(net.conv(net.input(), 8, 8, 3, "a", 1, 0.4F), "a.relu6");
   const ValueId d = net.conv(a, 8, 8, 3, "d", 8);
@@ -126,7 +126,8 @@ TEST(Equalize, BringsTheChannelsOfADepthwiseLayerToOneRange) {
   const float greatest = *std::max_element(before.begin(), before.end());
   for (size_t c = 0; c < after.size(); ++c) {
     if (before[c] < greatest / 200.0F) continue;
-    EXPECT_NEAR(after[c], greatest, greatest * 1e-4F) << c;
+    // Amplified channels keep the headroom; the others keep their magnitude.
+    EXPECT_NEAR(after[c], std::max(before[c], greatest / 1.2F), greatest * 1e-4F) << c;
   }
   EXPECT_GT(testing::sqnr(measured.graph, measured.edited(done), samples), 110.0);
 }
