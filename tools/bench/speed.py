@@ -1,6 +1,6 @@
 """Latency of what Octet writes against the files of other quantizers, in one run (OCTET_SHARED).
 
-  speed.py OCTET [--models NAME ...] [--rounds 8] [--threads 2] [--nncf PYTHON] [--keep FOLDER]
+  speed.py OCTET [--models NAME ...] [--effort fast|default] [--rounds 8] [--threads 2] [--nncf PYTHON] [--keep FOLDER]
 
 The x86 file runs in ONNX Runtime and the openvino file in OpenVINO, each beside the float model and the
 files that ONNX Runtime's own quantizer makes from the same calibration samples (per channel as QDQ and
@@ -30,15 +30,13 @@ def run(command):
     return subprocess.run([str(c) for c in command], capture_output=True, text=True)
 
 
-def octet_files(octet, model, samples, folder):
+def octet_files(octet, model, samples, effort, folder):
     """Octet's file per runtime."""
-    stats, out = folder / f"{model.name}.stats", {}
-    made = run([octet, "calibrate", model.path, *model.calibration, "--samples", samples, "-o", stats, "-q"])
-    if made.returncode != 0:
-        raise SystemExit(made.stderr.strip())
+    out = {}
     for backend, runtime in JUDGED.items():
         out[runtime] = folder / f"{model.name}.{backend}.onnx"
-        made = run([octet, "quantize", model.path, "--stats", stats, "--backend", backend, "-o", out[runtime], "-q"])
+        made = run([octet, "quantize", model.path, *model.calibration, "--samples", samples, "--effort", effort,
+                    "--backend", backend, "-o", out[runtime], "-q"])
         if made.returncode != 0:
             raise SystemExit(made.stderr.strip())
     return out
@@ -112,6 +110,7 @@ def main():
     parser.add_argument("--models", nargs="*")
     parser.add_argument("--runtimes", nargs="*", default=list(JUDGED.values()), choices=list(JUDGED.values()))
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--effort", default="default", choices=("fast", "default"))
     parser.add_argument("--limit", type=int, default=100, help="evaluation samples for the accuracy")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
@@ -133,7 +132,7 @@ def main():
         for model in corpus_data.corpus_models():
             if (args.models and model.name not in args.models) or model.name == "style_mosaic":
                 continue
-            ours = octet_files(args.octet, model, args.samples, folder)
+            ours = octet_files(args.octet, model, args.samples, args.effort, folder)
             peers = peer_files(shared, model, args.samples, folder, args.nncf)
             for runtime in args.runtimes:
                 good &= compare(evaluate, corpus.Model(model.name), runtime, {"octet": ours[runtime]} | peers, args)
