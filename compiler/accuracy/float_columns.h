@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/accuracy/gram.h"
+#include "compiler/accuracy/kept_tensors.h"
 #include "compiler/accuracy/layers.h"
 #include "compiler/base/result.h"
 
@@ -21,7 +22,7 @@ class FloatColumns {
                const std::vector<size_t>& samples);
   Status observe(size_t sample, ir::ValueId value, const ir::Tensor& tensor);
   // Over the first `count` of the samples.
-  ColumnSums total(size_t layer, size_t count) const;
+  Result<ColumnSums> total(size_t layer, size_t count) const;
   std::set<ir::ValueId> values() const;
 
  private:
@@ -29,7 +30,7 @@ class FloatColumns {
   const std::vector<Layer>& layers_;
   std::map<size_t, size_t> place_;                        // of a sample
   std::map<ir::ValueId, std::vector<size_t>> layers_of_;  // by data
-  std::vector<std::vector<ColumnSums>> sums_;             // by layer, by place
+  KeptTensors sums_;                                      // by place, by layer
 };
 
 }  // namespace octet::accuracy

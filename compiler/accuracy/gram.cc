@@ -46,92 +46,106 @@ class Gatherer {
         k_(static_cast<size_t>(layout.columns)) {}
 
   Result<GramSums> run(const ir::Node& node, std::span<const int64_t> weight_shape) {
-    const size_t samples = inputs_.tensors.size();
-    for (size_t i = 0; i < samples; ++i) {
-      OCTET_ASSIGN(ColumnReader reader,
-                   ColumnReader::make(node, layout_, inputs_.tensors[i].shape(), weight_shape));
-      OCTET_ASSIGN(Sampled sampled, sample_columns(std::move(reader), i));
-      sampled_.push_back(std::move(sampled));
-    }
     out_.layout = layout_;
     const auto groups = static_cast<size_t>(layout_.groups);
     out_.fit.assign(groups * k_ * k_, 0.0);
     out_.apart.assign(groups * k_ * k_, 0.0);
     out_.sums.fit.assign(groups * k_, 0.0);
     out_.sums.apart.assign(groups * k_, 0.0);
-    for (size_t i = 0; i < samples; ++i) {
-      for (size_t p = 0; p < sampled_[i].count; ++p) {
-        ++(part_of(i, p) == Part::kFit ? out_.sums.fit_count : out_.sums.apart_count);
-      }
-    }
     constexpr size_t kShort = 64;
-    if (k_ <= kShort) {
-      OCTET_TRY(parallel_for(threads_, groups, [&](size_t, size_t group) -> Status {
-        gather_short(group);
-        return {};
-      }));
-    } else {
-      for (size_t group = 0; group < groups; ++group) OCTET_TRY(gather_long(group));
+    OCTET_TRY(k_ <= kShort ? gather_short(node, weight_shape) : gather_long(node, weight_shape));
+    for (size_t group = 0; group < groups; ++group) {
+      mirror(out_.fit.data() + group * k_ * k_);
+      mirror(out_.apart.data() + group * k_ * k_);
     }
     return std::move(out_);
   }
 
  private:
-  std::vector<float> read(size_t sample, size_t group) const {
-    const Sampled& sampled = sampled_[sample];
-    std::vector<float> out(sampled.count * k_);
-    sampled.reader.read(inputs_.tensors[sample], inputs_.zero_point, static_cast<int64_t>(group),
-                        sampled.places, out);
+  Result<Sampled> sampled(const ir::Node& node, std::span<const int64_t> weight_shape,
+                          const Tensor& x, size_t sample) const {
+    OCTET_ASSIGN(ColumnReader reader, ColumnReader::make(node, layout_, x.shape(), weight_shape));
+    return sample_columns(std::move(reader), sample);
+  }
+
+  std::vector<float> read(const Sampled& from, const Tensor& x, size_t group) const {
+    std::vector<float> out(from.count * k_);
+    from.reader.read(x, inputs_.zero_point, static_cast<int64_t>(group), from.places, out);
     return out;
   }
 
-  // A whole group on one thread, a column at a time.
-  void gather_short(size_t group) {
-    std::vector<double> column(k_);
-    for (size_t i = 0; i < sampled_.size(); ++i) {
-      const std::vector<float> columns = read(i, group);
-      for (size_t p = 0; p < sampled_[i].count; ++p) {
-        std::copy_n(columns.begin() + static_cast<ptrdiff_t>(p * k_), k_, column.begin());
-        const bool fit = part_of(i, p) == Part::kFit;
-        double* gram = (fit ? out_.fit : out_.apart).data() + group * k_ * k_;
-        double* sum = (fit ? out_.sums.fit : out_.sums.apart).data() + group * k_;
-        add_outer(column.data(), k_, gram, sum);
-      }
+  void count(size_t sample, size_t positions) {
+    for (size_t p = 0; p < positions; ++p) {
+      ++(part_of(sample, p) == Part::kFit ? out_.sums.fit_count : out_.sums.apart_count);
     }
-    mirror(out_.fit.data() + group * k_ * k_);
-    mirror(out_.apart.data() + group * k_ * k_);
   }
 
-  // A few samples at a time, their columns stacked; threads share the rows of the Gram.
-  Status gather_long(size_t group) {
-    constexpr size_t kStacked = 512;  // positions
-    size_t first = 0;
-    while (first < sampled_.size()) {
-      size_t last = first;
-      size_t positions = 0;
-      while (last < sampled_.size() && (positions == 0 || positions < kStacked)) {
-        positions += sampled_[last++].count;
-      }
-      OCTET_TRY(add_stack(group, first, last));
-      first = last;
+  // Sample by sample; threads share the groups.
+  Status gather_short(const ir::Node& node, std::span<const int64_t> weight_shape) {
+    const auto groups = static_cast<size_t>(layout_.groups);
+    const size_t parts = std::min(threads_, groups);
+    for (size_t i = 0; i < inputs_.count; ++i) {
+      OCTET_ASSIGN(const Tensor x, inputs_.tensor(i));
+      OCTET_ASSIGN(const Sampled from, sampled(node, weight_shape, x, i));
+      count(i, from.count);
+      OCTET_TRY(parallel_for(threads_, parts, [&](size_t, size_t part) -> Status {
+        for (size_t group = groups * part / parts; group < groups * (part + 1) / parts; ++group) {
+          add_short(i, group, read(from, x, group));
+        }
+        return {};
+      }));
     }
-    mirror(out_.fit.data() + group * k_ * k_);
-    mirror(out_.apart.data() + group * k_ * k_);
     return {};
   }
 
-  Status add_stack(size_t group, size_t first, size_t last) {
-    std::vector<std::vector<float>> read_columns(last - first);
-    OCTET_TRY(parallel_for(threads_, last - first, [&](size_t, size_t i) -> Status {
-      read_columns[i] = read(first + i, group);
-      return {};
-    }));
+  void add_short(size_t sample, size_t group, const std::vector<float>& columns) {
+    std::vector<double> column(k_);
+    for (size_t p = 0; p * k_ < columns.size(); ++p) {
+      std::copy_n(columns.begin() + static_cast<ptrdiff_t>(p * k_), k_, column.begin());
+      const bool fit = part_of(sample, p) == Part::kFit;
+      double* gram = (fit ? out_.fit : out_.apart).data() + group * k_ * k_;
+      double* sum = (fit ? out_.sums.fit : out_.sums.apart).data() + group * k_;
+      add_outer(column.data(), k_, gram, sum);
+    }
+  }
+
+  // A few samples at a time, their columns stacked; threads share the rows of the Gram.
+  Status gather_long(const ir::Node& node, std::span<const int64_t> weight_shape) {
+    constexpr size_t kStacked = 512;  // positions, about
+    size_t samples = 8;
+    for (size_t first = 0; first < inputs_.count;) {
+      samples = std::min(samples, inputs_.count - first);
+      std::vector<std::vector<std::vector<float>>> columns(samples);  // by sample and group
+      OCTET_TRY(parallel_for(threads_, samples, [&](size_t, size_t i) -> Status {
+        OCTET_ASSIGN(const Tensor x, inputs_.tensor(first + i));
+        OCTET_ASSIGN(const Sampled from, sampled(node, weight_shape, x, first + i));
+        for (size_t group = 0; group < static_cast<size_t>(layout_.groups); ++group) {
+          columns[i].push_back(read(from, x, group));
+        }
+        return {};
+      }));
+      size_t positions = 0;
+      for (size_t i = 0; i < samples; ++i) {
+        count(first + i, columns[i].front().size() / k_);
+        positions += columns[i].front().size() / k_;
+      }
+      for (size_t group = 0; group < static_cast<size_t>(layout_.groups); ++group) {
+        OCTET_TRY(add_stack(first, group, columns));
+      }
+      first += samples;
+      samples = std::max<size_t>(1, kStacked * samples / std::max<size_t>(1, positions));
+    }
+    return {};
+  }
+
+  Status add_stack(size_t first, size_t group,
+                   const std::vector<std::vector<std::vector<float>>>& columns) {
     std::vector<double> fit;
     std::vector<double> apart;
-    for (size_t i = first; i < last; ++i) {
-      const float* column = read_columns[i - first].data();
-      for (size_t p = 0; p < sampled_[i].count; ++p, column += k_) {
-        std::vector<double>& to = part_of(i, p) == Part::kFit ? fit : apart;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const float* column = columns[i][group].data();
+      for (size_t p = 0; p * k_ < columns[i][group].size(); ++p, column += k_) {
+        std::vector<double>& to = part_of(first + i, p) == Part::kFit ? fit : apart;
         to.insert(to.end(), column, column + k_);
       }
     }
@@ -175,7 +189,6 @@ class Gatherer {
   const WeightLayout& layout_;
   const size_t threads_;
   const size_t k_;
-  std::vector<Sampled> sampled_;
   GramSums out_;
 };
 
@@ -215,6 +228,10 @@ void add(const ColumnSums& from, ColumnSums& to) {
   for (size_t i = 0; i < from.apart.size(); ++i) to.apart[i] += from.apart[i];
   to.fit_count += from.fit_count;
   to.apart_count += from.apart_count;
+}
+
+LayerInputs layer_inputs(std::span<const Tensor> tensors, int32_t zero_point) {
+  return {tensors.size(), [tensors](size_t i) -> Result<Tensor> { return tensors[i]; }, zero_point};
 }
 
 Result<GramSums> gather_grams(const ir::Node& node, const WeightLayout& layout,

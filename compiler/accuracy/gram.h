@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -53,9 +54,11 @@ struct GramSums {
 
 // The data operand of a layer, one tensor per sample: float32, or integers with one zero point.
 struct LayerInputs {
-  std::span<const ir::Tensor> tensors;
+  size_t count = 0;
+  std::function<Result<ir::Tensor>(size_t)> tensor;  // from any thread
   int32_t zero_point = 0;
 };
+LayerInputs layer_inputs(std::span<const ir::Tensor> tensors, int32_t zero_point);
 
 // kResourceLimit when the Grams would take more than `max_memory` bytes.
 Result<GramSums> gather_grams(const ir::Node& node, const WeightLayout& layout,

@@ -272,13 +272,13 @@ Status WaveRunner::load_inputs(const Graph& graph) {
   for (const Wave& wave : plan_.waves) read.insert(wave.inputs.begin(), wave.inputs.end());
   read.insert(plan_.sources.begin(), plan_.sources.end());
   for (ValueId id : required) {
-    if (read.contains(id)) kept_[id.index()].resize(samples_.size());
+    if (read.contains(id)) kept_[id.index()] = KeptTensors(samples_.size());
   }
   return parallel_for(options_.threads, samples_.size(), [&](size_t, size_t i) -> Status {
     OCTET_ASSIGN(data::Sample sample, dataset_.get(samples_[i]));
     for (size_t k = 0; k < required.size() && k < sample.size(); ++k) {
-      std::vector<Tensor>& to = kept_[required[k].index()];
-      if (!to.empty()) to[i] = std::move(sample[k]);
+      KeptTensors& to = kept_[required[k].index()];
+      if (to.size() != 0) to.put(i, std::move(sample[k]));
     }
     return {};
   });
@@ -294,19 +294,22 @@ Status WaveRunner::run(const Graph& graph, size_t index) {
   OCTET_ASSIGN(
       const interpreter::Interpreter interpreter,
       interpreter::Interpreter::create(std::make_shared<const Graph>(std::move(part)), options));
-  for (ValueId id : wave.outputs) kept_[id.index()].resize(samples_.size());
+  for (ValueId id : wave.outputs) kept_[id.index()] = KeptTensors(samples_.size());
   return parallel_for(options_.threads, samples_.size(), [&](size_t, size_t i) -> Status {
     std::vector<Tensor> inputs;
-    for (ValueId id : wave.inputs) inputs.push_back(kept_[id.index()][i]);
+    for (ValueId id : wave.inputs) {
+      OCTET_ASSIGN(Tensor input, kept_[id.index()].get(i));
+      inputs.push_back(std::move(input));
+    }
     OCTET_ASSIGN(std::vector<Tensor> outputs, interpreter.run(inputs));
     for (size_t k = 0; k < outputs.size(); ++k) {
-      kept_[wave.outputs[k].index()][i] = std::move(outputs[k]);
+      kept_[wave.outputs[k].index()].put(i, std::move(outputs[k]));
     }
     return {};
   });
 }
 
-const std::vector<Tensor>& WaveRunner::kept(ValueId value) const { return kept_[value.index()]; }
+const KeptTensors& WaveRunner::kept(ValueId value) const { return kept_[value.index()]; }
 
 void WaveRunner::drop_after(size_t index) {
   for (ValueId id : plan_.waves[index].dropped) kept_[id.index()] = {};
@@ -314,9 +317,7 @@ void WaveRunner::drop_after(size_t index) {
 
 int64_t WaveRunner::kept_bytes() const {
   int64_t out = 0;
-  for (const std::vector<Tensor>& tensors : kept_) {
-    for (const Tensor& tensor : tensors) out += static_cast<int64_t>(tensor.bytes().size());
-  }
+  for (const KeptTensors& tensors : kept_) out += tensors.bytes();
   return out;
 }
 

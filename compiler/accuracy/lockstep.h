@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "compiler/accuracy/kept_tensors.h"
 #include "compiler/base/result.h"
 #include "compiler/data/dataset.h"
 #include "compiler/ir/graph.h"
@@ -51,10 +52,9 @@ class WaveRunner {
 
   // Runs wave `index` of `graph`, the graph the plan was made for with its constants as they are.
   Status run(const ir::Graph& graph, size_t index);
-  // One tensor per sample.
-  const std::vector<ir::Tensor>& kept(ir::ValueId value) const;
+  const KeptTensors& kept(ir::ValueId value) const;
   void drop_after(size_t index);
-  // Bytes kept now.
+  // Bytes kept now, in memory and file.
   int64_t kept_bytes() const;
 
  private:
@@ -64,7 +64,7 @@ class WaveRunner {
   const data::Dataset& dataset_;
   std::vector<size_t> samples_;
   Options options_;
-  std::vector<std::vector<ir::Tensor>> kept_;  // by value
+  std::vector<KeptTensors> kept_;  // by value
 };
 
 }  // namespace octet::accuracy

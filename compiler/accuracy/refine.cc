@@ -186,7 +186,8 @@ class Refiner {
   };
   Source source_of(size_t index, const WaveRunner& runner) const {
     const ValueId kept = waves_.sources[index];
-    Source out{{runner.kept(kept), 0}, 1.0};
+    const KeptTensors& tensors = runner.kept(kept);
+    Source out{{tensors.size(), [&tensors](size_t i) { return tensors.get(i); }, 0}, 1.0};
     const Layer& layer = layers_[active_[index]];
     const ValueId weight = simulation_.find_value(name(layer.weight));
     const ValueId x = simulation_.node(simulation_.uses(weight).front().node).input(0);
@@ -332,7 +333,7 @@ class Refiner {
   Status correct_bias(size_t index, const GramSums& grams, const std::vector<float>& rows,
                       const RowIntegers& integers, double x_scale) {
     const Layer& layer = layers_[index];
-    const ColumnSums real = columns_.total(index, static_cast<size_t>(samples_));
+    OCTET_ASSIGN(const ColumnSums real, columns_.total(index, static_cast<size_t>(samples_)));
     const ColumnSums& quantized = grams.sums;
     if (!layer.bias.valid() || real.fit_count != quantized.fit_count || real.fit_count == 0 ||
         real.apart_count != quantized.apart_count || real.apart_count == 0) {
