@@ -3,7 +3,8 @@
 # product needs, "test" for what its tests need besides.
 set -euo pipefail
 
-build=(cmake ninja-build g++ ccache pkg-config
+# ocl-icd-opencl-dev: the CMake package of libdnnl-dev asks for OpenCL.
+build=(cmake ninja-build g++ ccache pkg-config ocl-icd-opencl-dev
   libonnx-dev libprotobuf-dev protobuf-compiler libcli11-dev libspdlog-dev libdnnl-dev
   libjpeg-dev libpng-dev zlib1g-dev libssl-dev nlohmann-json3-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy python3 python3-venv git)
