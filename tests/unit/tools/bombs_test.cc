@@ -175,6 +175,7 @@ TEST_P(Bombs, EndWithExitFiveAndTheNode) {
   expect_refused({"run", path, "--data", "random:1", "-q"});
   expect_refused({"run", path, "--data", "random:1", "-q", "--reference"});
   expect_refused({"calibrate", path, "--data", "random:1", "-q", "-o", folder_.path("statistics")});
+  expect_refused({"quantize", path, "--data", "random:1", "-q", "-o", folder_.path("quantized")});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Bombs, ::testing::ValuesIn(kBombs),
