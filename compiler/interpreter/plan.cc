@@ -214,7 +214,7 @@ class PlanBuilder {
   }
 
   // What can never be held is refused before kernels make tables for it.
-  Status check_room(NodeId id, const std::vector<ValueId>& outputs) const {
+  Status check_room(const std::vector<ValueId>& outputs) const {
     const int64_t limit = context_.weights.budget().limit();
     for (const ValueId output : outputs) {
       if (!output.valid() || !specialized_.is_static(output)) continue;
@@ -222,10 +222,9 @@ class PlanBuilder {
       const auto bytes =
           numerics::storage_bytes(type.storage, type.shape.element_count().value_or(0));
       if (bytes && *bytes <= limit) continue;
-      return Error(resource_limit("a result of type ", type.to_string(), " needs ",
-                                  bytes.value_or(INT64_MAX), " bytes, of a budget of ", limit,
-                                  "; raise it with --max-memory"))
-          .in(ir::describe(graph_, id));
+      return resource_limit("a result of type ", type.to_string(), " needs ",
+                            bytes.value_or(INT64_MAX), " bytes, of a budget of ", limit,
+                            "; raise it with --max-memory");
     }
     return {};
   }
@@ -238,7 +237,7 @@ class PlanBuilder {
     if (unit.nodes.size() == 1) {
       if (const auto as_view = view(first)) return add_view_node(unit.nodes[0], *as_view);
     }
-    OCTET_TRY(check_room(unit.nodes.back(), last.outputs));
+    OCTET_TRY(check_room(last.outputs));
     const bool fast = context_.options.kernels == Kernels::kFast;
     if (fast && fits_kernel(inputs) && fits_kernel(last.outputs)) {
       KernelRequest request{first,
