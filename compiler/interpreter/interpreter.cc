@@ -26,6 +26,8 @@ numerics::DeviceArithmetic device_arithmetic(Arithmetic arithmetic) {
   numerics::DeviceArithmetic out;
   if (arithmetic == Arithmetic::kSaturatingPairs) {
     out.sums = numerics::DeviceArithmetic::Sums::kSaturatingPairs;
+  } else if (arithmetic == Arithmetic::kNeon) {
+    out.elementwise = numerics::DeviceArithmetic::Elementwise::kNeon;
   } else if (arithmetic == Arithmetic::kFixedPoint) {
     out.requantization = numerics::DeviceArithmetic::Requantization::kFixedPoint;
   }

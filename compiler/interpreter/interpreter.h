@@ -37,7 +37,8 @@ enum class Arithmetic {
   kInteger,          // on the integers: exact sums, float32 multipliers (integer_arithmetic.h)
   kAsWritten,        // on the float numbers, as the file says
   kSaturatingPairs,  // as kInteger, with sums as x86 without VNNI has them (device_arithmetic.h)
-  kFixedPoint,       // as kInteger, with requantization of ARM's libraries (fixed_point.h)
+  kNeon,        // as kInteger, with Add and Mul as ONNX Runtime has them on ARM (fixed_point.h)
+  kFixedPoint,  // as kInteger, with requantization of ARM's libraries (fixed_point.h)
 };
 
 struct Options {

@@ -18,10 +18,17 @@ struct DeviceArithmetic {
     kFloat,       // by a float32 multiplier: integer_arithmetic.h
     kFixedPoint,  // by an integer multiplier and a shift: fixed_point.h
   };
+  // Of QLinearAdd and QLinearMul, where requantization is by float32 multipliers.
+  enum class Elementwise {
+    kX86,   // integer_arithmetic.h
+    kNeon,  // NeonAdd and NeonMul of fixed_point.h
+  };
   Sums sums = Sums::kExact;
   Requantization requantization = Requantization::kFloat;
+  Elementwise elementwise = Elementwise::kX86;
 
   bool saturates_pairs() const { return sums == Sums::kSaturatingPairs; }
+  bool is_neon() const { return elementwise == Elementwise::kNeon; }
   bool is_fixed_point() const { return requantization == Requantization::kFixedPoint; }
 };
 

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "compiler/numerics/quantize.h"
+
 namespace octet::numerics {
 namespace {
 
@@ -111,6 +113,43 @@ FixedPointMul::FixedPointMul(float a_scale, int32_t a_zero, float b_scale, int32
 
 int32_t FixedPointMul::operator()(int32_t a, int32_t b) const {
   return requantize((a - a_zero_) * (b - b_zero_), multiplier_, range_);
+}
+
+NeonAdd::NeonAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
+                 const QuantizedRange& range)
+    : a_zero_(a_zero),
+      b_zero_(b_zero),
+      range_(range),
+      real_(a_scale, a_zero, b_scale, b_zero, y_scale, range.zero_point) {
+  constexpr int32_t kBits = 21;
+  const auto fits = [](float ratio) { return ratio >= 0x1p-14F && ratio < 0x1p8F; };
+  const float a_ratio = a_scale / y_scale;
+  const float b_ratio = b_scale / y_scale;
+  if (!fits(a_ratio) || !fits(b_ratio)) return;
+  shift_ = kBits - std::ilogb(std::max(a_ratio, b_ratio));
+  const auto multiplier = [&](float ratio) {
+    return static_cast<int64_t>(round_half_even(std::ldexp(ratio, shift_)));
+  };
+  a_multiplier_ = multiplier(a_ratio);
+  b_multiplier_ = multiplier(b_ratio);
+}
+
+int32_t NeonAdd::operator()(int32_t a, int32_t b) const {
+  if (shift_ < 0) return round_saturated(real_(a, b), range_);
+  int64_t sum = (a - a_zero_) * a_multiplier_ + (b - b_zero_) * b_multiplier_;
+  if (sum < 0) --sum;
+  const int64_t steps = (sum + (int64_t{1} << (shift_ - 1))) >> shift_;
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(steps + range_.zero_point, range_.qmin, range_.qmax));
+}
+
+NeonMul::NeonMul(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
+                 const QuantizedRange& range)
+    : range_(range), real_(a_scale, a_zero, b_scale, b_zero, y_scale, range.zero_point) {}
+
+int32_t NeonMul::operator()(int32_t a, int32_t b) const {
+  const auto product = static_cast<float>((a - real_.a_zero) * (b - real_.b_zero));
+  return round_saturated(std::fma(product, real_.ratio, real_.constant), range_);
 }
 
 }  // namespace octet::numerics

@@ -3,11 +3,11 @@
 //
 // The formulas are those of gemmlowp's fixedpoint.h (SaturatingRoundingDoublingHighMul, which is
 // the instruction SQRDMULH, and RoundingDivideByPOT) put together as TensorFlow Lite's
-// MultiplyByQuantizedMultiplier, which rounds twice. CMSIS-NN (arm_nn_requantize) and QNNPACK's
-// "q31" requantization compute the same numbers. XNNPACK's "rndnu" and builds of TensorFlow Lite
-// with single rounding round once, half up: they differ at ties, and where the first rounding makes
-// one. ONNX Runtime and KleidiAI requantize in float32 on ARM: their arithmetic is
-// integer_arithmetic.h.
+// MultiplyByQuantizedMultiplier, which rounds twice; CMSIS-NN's arm_nn_requantize computes the same
+// numbers. XNNPACK's "rndnu" and builds of TensorFlow Lite with single rounding round once, half
+// up: they differ at ties, and where the first rounding makes one. ONNX Runtime, QNNPACK in PyTorch
+// and KleidiAI requantize in float32 on ARM (integer_arithmetic.h); what ONNX Runtime's NEON
+// kernels do otherwise is at the end.
 #pragma once
 
 #include <cstdint>
@@ -94,6 +94,40 @@ class FixedPointMul {
   int32_t b_zero_;
   QuantizedRange range_;
   FixedPointMultiplier multiplier_;
+};
+
+// QLinearAdd of ONNX Runtime on ARM64, in 22 bits: with ra = a_scale / y_scale, rb = b_scale /
+// y_scale, 2^e <= max(ra, rb) < 2^(e + 1) and S = 21 - e,
+//   (a - a_zero) * round(ra * 2^S) + (b - b_zero) * round(rb * 2^S)
+// is divided by 2^S, ties away from zero; then the zero point, then saturation. Where a ratio lies
+// outside of [2^-14, 2^8), it is QuantizedAdd.
+class NeonAdd {
+ public:
+  NeonAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
+          const QuantizedRange& range);
+  int32_t operator()(int32_t a, int32_t b) const;
+
+ private:
+  int32_t a_zero_;
+  int32_t b_zero_;
+  QuantizedRange range_;
+  QuantizedAdd real_;
+  int32_t shift_ = -1;  // none: real_
+  int64_t a_multiplier_ = 0;
+  int64_t b_multiplier_ = 0;
+};
+
+// QLinearMul of ONNX Runtime on ARM64: fma((a - a_zero) * (b - b_zero), a_scale * b_scale /
+// y_scale, y_zero), rounded half to even with the zero point inside.
+class NeonMul {
+ public:
+  NeonMul(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
+          const QuantizedRange& range);
+  int32_t operator()(int32_t a, int32_t b) const;
+
+ private:
+  QuantizedRange range_;
+  QuantizedMul real_;
 };
 
 }  // namespace octet::numerics

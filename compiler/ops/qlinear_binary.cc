@@ -40,7 +40,7 @@ void combine(const QuantizedOperand& a, const QuantizedOperand& b, const OutputQ
       [&](int32_t p, int32_t q) { return numerics::round_saturated(formula(p, q), y.range); }, to);
 }
 
-template <typename Formula, typename FixedPointFormula>
+template <typename Formula, typename FixedPointFormula, typename NeonFormula>
 Result<Tensors> evaluate(const EvaluateContext& context) {
   OCTET_ASSIGN(const QuantizedOperand a, quantized_operand(context, kA, kAScale, kAZero));
   OCTET_ASSIGN(const QuantizedOperand b, quantized_operand(context, kB, kBScale, kBZero));
@@ -53,6 +53,9 @@ Result<Tensors> evaluate(const EvaluateContext& context) {
   const auto plan = make_broadcast_plan<2>(out.shape(), {a_shape, b_shape});
   if (context.device.is_fixed_point()) {
     const FixedPointFormula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range);
+    map_operands(a, b, plan, formula, to);
+  } else if (context.device.is_neon()) {
+    const NeonFormula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range);
     map_operands(a, b, plan, formula, to);
   } else if (first_stands_still(plan)) {
     combine<Formula>(b, a, y, make_broadcast_plan<2>(out.shape(), {b_shape, a_shape}), to);
@@ -78,10 +81,12 @@ OpSchema schema_of(std::string_view name, EvaluateFunction evaluate) {
 }  // namespace
 
 OpSchema QLinearAdd_schema() {
-  return schema_of("QLinearAdd", evaluate<numerics::QuantizedAdd, numerics::FixedPointAdd>);
+  return schema_of("QLinearAdd",
+                   evaluate<numerics::QuantizedAdd, numerics::FixedPointAdd, numerics::NeonAdd>);
 }
 OpSchema QLinearMul_schema() {
-  return schema_of("QLinearMul", evaluate<numerics::QuantizedMul, numerics::FixedPointMul>);
+  return schema_of("QLinearMul",
+                   evaluate<numerics::QuantizedMul, numerics::FixedPointMul, numerics::NeonMul>);
 }
 
 }  // namespace octet::ops

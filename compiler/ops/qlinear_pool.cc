@@ -48,7 +48,7 @@ numerics::FixedPointMultiplier mean_multiplier(const QuantizedOperand& x,
       static_cast<double>(x.scale) / (static_cast<double>(y.scale) * static_cast<double>(count)));
 }
 
-// Windows of integers less the zero point, each requantized by what it counts: as QNNPACK does it.
+// Windows of integers less the zero point, each requantized by what it counts.
 class FixedPointMeans {
  public:
   FixedPointMeans(const QuantizedOperand& x, const OutputQuantization& y, bool count_padding,

@@ -20,17 +20,18 @@ void add_run_options(CLI::App& verb, Invocation& invocation) {
 
 void add_arithmetic_option(CLI::App& verb, std::string& name) {
   verb.add_option("--arithmetic", name,
-                  "What integer operators compute with: exact (x86 with VNNI, ARM in ONNX Runtime; "
-                  "the default), saturating-pairs (x86 without VNNI), fixed-point (ARM's integer "
-                  "libraries: TensorFlow Lite, CMSIS-NN, QNNPACK) or as-written (on floats); see "
+                  "What integer operators compute with: exact (ONNX Runtime on x86 with VNNI; the "
+                  "default), saturating-pairs (x86 without VNNI), neon (ONNX Runtime on ARM64), "
+                  "fixed-point (TensorFlow Lite, CMSIS-NN) or as-written (on floats); see "
                   "docs/arithmetic.md");
 }
 
 Result<interpreter::Arithmetic> chosen_arithmetic(const std::string& name) {
   using interpreter::Arithmetic;
-  static constexpr std::array<std::pair<std::string_view, Arithmetic>, 4> kNames = {
+  static constexpr std::array<std::pair<std::string_view, Arithmetic>, 5> kNames = {
       {{"exact", Arithmetic::kInteger},
        {"saturating-pairs", Arithmetic::kSaturatingPairs},
+       {"neon", Arithmetic::kNeon},
        {"fixed-point", Arithmetic::kFixedPoint},
        {"as-written", Arithmetic::kAsWritten}}};
   if (name.empty()) return Arithmetic::kInteger;
@@ -38,7 +39,7 @@ Result<interpreter::Arithmetic> chosen_arithmetic(const std::string& name) {
     if (name == known) return arithmetic;
   }
   return usage_error("--arithmetic ", quote_name(name),
-                     ": give exact, saturating-pairs, fixed-point or as-written");
+                     ": give exact, saturating-pairs, neon, fixed-point or as-written");
 }
 
 void add_plan_options(CLI::App& verb, PlanOptions& options) {

@@ -28,7 +28,7 @@ TEST_F(Arithmetic, ChangesWhatIsComputed) {
       0);
   const std::string exact = outputs(quantized, {});
   EXPECT_EQ(outputs(quantized, {"--arithmetic", "exact"}), exact);
-  for (const char* name : {"saturating-pairs", "fixed-point"}) {
+  for (const char* name : {"saturating-pairs", "neon", "fixed-point"}) {
     const std::string found = outputs(quantized, {"--arithmetic", name});
     EXPECT_NE(found, exact) << name;
     EXPECT_EQ(outputs(quantized, {"--arithmetic", name, "--reference"}), found)

@@ -72,8 +72,8 @@ inline ValueId bias(GraphBuilder& b, int64_t channels, float x_scale, float scal
 inline void expect_exact(Graph&& built, uint64_t seed = 1) {
   const auto inputs = random_inputs(built, seed);
   const auto graph = std::make_shared<const Graph>(std::move(built));
-  for (const Arithmetic arithmetic :
-       {Arithmetic::kInteger, Arithmetic::kSaturatingPairs, Arithmetic::kFixedPoint}) {
+  for (const Arithmetic arithmetic : {Arithmetic::kInteger, Arithmetic::kSaturatingPairs,
+                                      Arithmetic::kNeon, Arithmetic::kFixedPoint}) {
     Options options;
     options.arithmetic = arithmetic;
     const auto actual = run(graph, inputs, options);

@@ -172,6 +172,46 @@ TEST(FixedPoint, AddIsCloseAndExactForDyadicScales) {
   }
 }
 
+// Halves of a step everywhere: they go away from zero, whatever the zero point.
+TEST(Neon, AddRoundsHalfAwayFromZeroBeforeTheZeroPoint) {
+  for (const int32_t y_zero : {6, 7}) {
+    const QuantizedRange range{y_zero, 0, 255};
+    const NeonAdd add(0.25F, 100, 0.25F, 30, 0.5F, range);
+    for (int32_t a = 0; a < 256; ++a) {
+      for (int32_t b = 0; b < 256; ++b) {
+        const double steps = std::round((a - 100 + b - 30) * 0.5) + y_zero;
+        ASSERT_EQ(add(a, b), std::min(std::max(steps, 0.0), 255.0)) << a << " " << b;
+      }
+    }
+  }
+}
+
+TEST(Neon, AddIsCloseForAnyScales) {
+  const QuantizedRange range{-7, -128, 127};
+  const NeonAdd add(0.0171F, 3, 0.0313F, -30, 0.043F, range);
+  const NeonAdd tiny(0.0171F, 3, 1e-9F, -30, 0.043F, range);  // outside of what NEON takes
+  for (int32_t a = -128; a < 128; ++a) {
+    for (int32_t b = -128; b < 128; ++b) {
+      const double real = ((a - 3) * 0.0171 + (b + 30) * 0.0313) / 0.043 - 7;
+      ASSERT_NEAR(add(a, b), std::min(std::max(real, -128.0), 127.0), 0.5001);
+      ASSERT_NEAR(tiny(a, b), std::min(std::max((a - 3) * 0.0171 / 0.043 - 7, -128.0), 127.0),
+                  0.5001);
+    }
+  }
+}
+
+// An odd zero point moves ties to the other neighbour: it is inside the rounding.
+TEST(Neon, MulRoundsOnce) {
+  for (const int32_t y_zero : {0, 5}) {
+    const NeonMul multiply(0.5F, 2, 0.5F, 4, 0.5F, {y_zero, 0, 255});
+    for (int32_t a = 0; a < 256; ++a) {
+      const double exact = (a - 2) * (9 - 4) * 0.5 + y_zero;
+      const double nearest = std::nearbyint(exact);
+      ASSERT_EQ(multiply(a, 9), std::min(std::max(nearest, 0.0), 255.0)) << a;
+    }
+  }
+}
+
 TEST(FixedPoint, MulIsClose) {
   const QuantizedRange range{-9, -128, 127};
   const FixedPointMul multiply(0.06F, -4, 0.05F, 11, 0.5F, range);
