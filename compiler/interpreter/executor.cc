@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "compiler/interpreter/reference.h"
 #include "compiler/ops/strided.h"
 
 namespace octet::interpreter {
@@ -17,13 +16,13 @@ bool has_tensor(const Buffer& buffer) { return buffer.shape && !buffer.layout.ha
 
 class Run {
  public:
-  Run(const ir::Graph& graph, const Plan& plan, ExecutionContext& context, MemoryBudget& budget,
-      const ops::BodyRunner* bodies, Observer* observer)
+  Run(const ir::Graph& graph, const Plan& plan, ExecutionContext& context,
+      const ReferenceEnvironment& environment, Observer* observer)
       : graph_(graph),
         plan_(plan),
         context_(context),
-        budget_(budget),
-        bodies_(bodies),
+        environment_(environment),
+        budget_(environment.budget),
         observer_(observer) {}
 
   // Heap tensors go, those handed to the caller included: from here on they are the caller's.
@@ -130,7 +129,7 @@ class Run {
     const ir::Node& node = graph_.node(step.node);
     std::vector<const Tensor*> inputs;
     for (BufferId id : step.inputs) inputs.push_back(id.valid() ? &slot(id).tensor : nullptr);
-    OCTET_ASSIGN(auto out, evaluate_reference(graph_, node, inputs, budget_, bodies_));
+    OCTET_ASSIGN(auto out, evaluate_reference(graph_, node, inputs, environment_));
     Status status;
     for (size_t i = 0; i < out.tensors.size(); ++i) {
       const BufferId id = i < step.outputs.size() ? step.outputs[i] : BufferId();
@@ -175,8 +174,8 @@ class Run {
   const ir::Graph& graph_;
   const Plan& plan_;
   ExecutionContext& context_;
+  const ReferenceEnvironment& environment_;
   MemoryBudget& budget_;
-  const ops::BodyRunner* bodies_;
   Observer* observer_;
 };
 
@@ -229,12 +228,12 @@ Result<std::unique_ptr<ExecutionContext>> PlanRunner::take_context() {
       return context;
     }
   }
-  return ExecutionContext::make(graph_, *plan_, engine_, budget_);
+  return ExecutionContext::make(graph_, *plan_, engine_, environment_.budget);
 }
 
 Result<std::vector<Tensor>> PlanRunner::run(std::unique_ptr<ExecutionContext> context,
                                             std::span<const Tensor> inputs, Observer* observer) {
-  auto outputs = Run(graph_, *plan_, *context, budget_, bodies_, observer).execute(inputs);
+  auto outputs = Run(graph_, *plan_, *context, environment_, observer).execute(inputs);
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(context));
   return outputs;

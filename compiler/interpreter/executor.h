@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "compiler/interpreter/nested.h"
 #include "compiler/interpreter/plan.h"
+#include "compiler/interpreter/reference.h"
 
 namespace octet::interpreter {
 
@@ -37,10 +37,9 @@ class ExecutionContext {
 // A plan, and contexts that are not in use.
 class PlanRunner {
  public:
-  // `bodies` may be null: bodies run node by node.
   PlanRunner(const ir::Graph& graph, std::shared_ptr<const Plan> plan, const dnnl::engine& engine,
-             MemoryBudget& budget, const NestedInterpreters* bodies)
-      : graph_(graph), plan_(std::move(plan)), engine_(engine), budget_(budget), bodies_(bodies) {}
+             const ReferenceEnvironment& environment)
+      : graph_(graph), plan_(std::move(plan)), engine_(engine), environment_(environment) {}
 
   // All safe to call from several threads at once. A context is for one run at a time; run gives
   // it back.
@@ -52,8 +51,7 @@ class PlanRunner {
   const ir::Graph& graph_;
   std::shared_ptr<const Plan> plan_;
   const dnnl::engine& engine_;
-  MemoryBudget& budget_;
-  const NestedInterpreters* bodies_;
+  ReferenceEnvironment environment_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<ExecutionContext>> idle_;
 };

@@ -60,8 +60,6 @@ class Lowering {
   Graph graph() && { return std::move(graph_); }
 
  private:
-  // Reading.
-
   // What a QuantizeLinear or DequantizeLinear node says; nothing unless it is constant and of a
   // kind that [I2] allows.
   Result<std::optional<Quantized>> parameters(const Node& node, DType dtype) {
@@ -219,6 +217,7 @@ class Lowering {
     if (node.is("Mul")) return lower_binary(node, id, y, "QLinearMul");
     if (node.is("Concat")) return lower_concat(node, id, y);
     if (node.is("Sigmoid")) return lower_unary(node, id, y, "QLinearSigmoid");
+    if (node.is("Softmax")) return lower_unary(node, id, y, "QLinearSoftmax");
     if (node.is("LeakyRelu")) return lower_unary(node, id, y, "QLinearLeakyRelu");
     if (node.is("AveragePool")) return lower_unary(node, id, y, "QLinearAveragePool");
     if (node.is("GlobalAveragePool")) return lower_unary(node, id, y, "QLinearGlobalAveragePool");
@@ -340,9 +339,10 @@ class Lowering {
     return replace(result_of(id), id, node, kMicrosoft, "QLinearConcat", std::move(inputs));
   }
 
-  Status lower_unary(const Node& node, NodeId id, const Quantized& y, std::string_view op_type) {
+  Status lower_unary(Node node, NodeId id, const Quantized& y, std::string_view op_type) {
     OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
     if (!x || x->dtype != y.dtype) return {};
+    if (node.is("Softmax")) node.attributes["opset"] = graph_.model.opset();  // which axes
     return replace(result_of(id), id, node, kMicrosoft, op_type,
                    {x->integers, x->scale, x->zero_point, y.scale, y.zero_point});
   }

@@ -22,6 +22,18 @@ namespace {
 
 constexpr size_t kMaxPlans = 8;
 
+numerics::DeviceArithmetic device_arithmetic(Arithmetic arithmetic) {
+  numerics::DeviceArithmetic out;
+  if (arithmetic == Arithmetic::kSaturatingPairs) {
+    out.sums = numerics::DeviceArithmetic::Sums::kSaturatingPairs;
+  } else if (arithmetic == Arithmetic::kNeon) {
+    out.elementwise = numerics::DeviceArithmetic::Elementwise::kNeon;
+  } else if (arithmetic == Arithmetic::kFixedPoint) {
+    out.requantization = numerics::DeviceArithmetic::Requantization::kFixedPoint;
+  }
+  return out;
+}
+
 Status check_executable(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   const ops::OpSchema* schema = ops::find_schema(node);
@@ -53,7 +65,7 @@ class Interpreter::Impl {
         required_(graph_->required_inputs()),
         engine_(std::move(engine)),
         nodes_(needed_nodes(*graph_, options_.observed)),
-        constants_(*graph_, budget_),
+        constants_(*graph_, budget_, device_arithmetic(options_.arithmetic)),
         weights_(budget_, engine_),
         nested_(options_, budget_) {}
 
@@ -120,8 +132,9 @@ class Interpreter::Impl {
     }
     if (!plan.ok()) return plan.error();
     const bool fast = options_.kernels == Kernels::kFast;
-    auto runner = std::make_shared<PlanRunner>(*graph_, std::move(plan).value(), engine_, budget_,
-                                               fast ? &nested_ : nullptr);
+    auto runner = std::make_shared<PlanRunner>(
+        *graph_, std::move(plan).value(), engine_,
+        ReferenceEnvironment{budget_, constants_.device(), fast ? &nested_ : nullptr});
     plans_.push_front({std::move(key), runner});
     if (plans_.size() > kMaxPlans) plans_.pop_back();
     return runner;
@@ -160,7 +173,7 @@ Result<Interpreter> Interpreter::create(std::shared_ptr<const ir::Graph> graph, 
       return internal_error("value ", id.value, " is observed, but not of this graph");
     }
   }
-  if (options.arithmetic == Arithmetic::kInteger) {
+  if (options.arithmetic != Arithmetic::kAsWritten) {
     OCTET_ASSIGN(graph, integer_form(std::move(graph)));
   }
   OCTET_ASSIGN(dnnl::engine engine,

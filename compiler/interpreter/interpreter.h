@@ -31,10 +31,14 @@ enum class ElementOrder {
   kAny,
 };
 
-// How an operator between DequantizeLinear and QuantizeLinear is computed; see integer_form.h.
+// How an operator between DequantizeLinear and QuantizeLinear is computed (see integer_form.h), and
+// what operators on integers compute with.
 enum class Arithmetic {
-  kInteger,    // on the integers, as the device does
-  kAsWritten,  // on the float numbers, as the file says
+  kInteger,          // on the integers: exact sums, float32 multipliers (integer_arithmetic.h)
+  kAsWritten,        // on the float numbers, as the file says
+  kSaturatingPairs,  // as kInteger, with sums as x86 without VNNI has them (device_arithmetic.h)
+  kNeon,        // as kInteger, with Add and Mul as ONNX Runtime has them on ARM (fixed_point.h)
+  kFixedPoint,  // as kInteger, with requantization of ARM's libraries (fixed_point.h)
 };
 
 struct Options {

@@ -12,6 +12,7 @@
 #include "compiler/interpreter/layout.h"
 #include "compiler/interpreter/weights.h"
 #include "compiler/ir/graph.h"
+#include "compiler/numerics/device_arithmetic.h"
 
 namespace octet::interpreter {
 
@@ -51,6 +52,7 @@ struct KernelRequest {
   const dnnl::engine& engine;
   PackedWeights& weights;
   size_t threads = 1;  // that a kernel may use, if its results do not depend on them
+  numerics::DeviceArithmetic device = {};  // what operators on integers compute with
 
   const Operand& input(size_t i) const { return inputs[i]; }
   // Of the node's own operands.

@@ -213,6 +213,22 @@ class PlanBuilder {
     });
   }
 
+  // What can never be held is refused before kernels make tables for it.
+  Status check_room(const std::vector<ValueId>& outputs) const {
+    const int64_t limit = context_.weights.budget().limit();
+    for (const ValueId output : outputs) {
+      if (!output.valid() || !specialized_.is_static(output)) continue;
+      const ir::TensorType& type = specialized_.value(output).type;
+      const auto bytes =
+          numerics::storage_bytes(type.storage, type.shape.element_count().value_or(0));
+      if (bytes && *bytes <= limit) continue;
+      return resource_limit("a result of type ", type.to_string(), " needs ",
+                            bytes.value_or(INT64_MAX), " bytes, of a budget of ", limit,
+                            "; raise it with --max-memory");
+    }
+    return {};
+  }
+
   Status add_unit(const Unit& unit) {
     const Node& first = graph_.node(unit.nodes[0]);
     const Node& last = graph_.node(unit.nodes.back());
@@ -221,6 +237,7 @@ class PlanBuilder {
     if (unit.nodes.size() == 1) {
       if (const auto as_view = view(first)) return add_view_node(unit.nodes[0], *as_view);
     }
+    OCTET_TRY(check_room(last.outputs));
     const bool fast = context_.options.kernels == Kernels::kFast;
     if (fast && fits_kernel(inputs) && fits_kernel(last.outputs)) {
       KernelRequest request{first,
@@ -230,7 +247,8 @@ class PlanBuilder {
                             unit.post_ops,
                             context_.engine,
                             context_.weights,
-                            context_.options.threads};
+                            context_.options.threads,
+                            context_.constants.device()};
       for (ValueId id : inputs) request.inputs.push_back(operand(id));
       for (ValueId id : last.outputs) request.outputs.push_back(operand(id));
       OCTET_ASSIGN(KernelPtr kernel, make_kernel(request));
@@ -337,7 +355,8 @@ class PlanBuilder {
 
 Result<std::shared_ptr<const Plan>> make_plan(const PlanContext& context,
                                               std::span<const InputType> inputs) {
-  auto plan = std::make_shared<Plan>(context.graph, context.weights.budget());
+  auto plan =
+      std::make_shared<Plan>(context.graph, context.weights.budget(), context.constants.device());
   OCTET_ASSIGN(Specialized specialized,
                specialize(context.graph, context.nodes, context.options.observed, inputs,
                           context.constants, plan->constants));

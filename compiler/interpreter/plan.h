@@ -58,7 +58,8 @@ struct Step {
 };
 
 struct Plan {
-  explicit Plan(const ir::Graph& graph, MemoryBudget& budget) : constants(graph, budget) {}
+  Plan(const ir::Graph& graph, MemoryBudget& budget, numerics::DeviceArithmetic device)
+      : constants(graph, budget, device) {}
 
   FoldedConstants constants;  // what follows from the input shapes
   std::vector<Buffer> buffers;

@@ -16,13 +16,15 @@ bool within(std::span<const std::byte> inner, std::span<const std::byte> outer) 
 }
 
 Result<ReferenceOutputs> evaluate(const ir::Graph& graph, const ir::Node& node,
-                                  std::span<const ir::Tensor* const> inputs, MemoryBudget& budget,
-                                  const ops::BodyRunner* bodies) {
+                                  std::span<const ir::Tensor* const> inputs,
+                                  const ReferenceEnvironment& environment) {
+  MemoryBudget& budget = environment.budget;
   MemoryBudget left(budget.limit() - budget.used());
   const size_t own = node.inputs.size();
   if (inputs.size() != own + node.implicit_inputs.size()) return internal_error("operands missing");
   const ops::EvaluateContext context{
-      node, graph.model.opset(), inputs.first(own), &left, inputs.subspan(own), nullptr, bodies};
+      node,    graph.model.opset(), inputs.first(own), &left, inputs.subspan(own),
+      nullptr, environment.bodies,  environment.device};
   ReferenceOutputs out;
   OCTET_ASSIGN(out.tensors, ops::evaluate_node(context));
   if (out.tensors.size() < node.outputs.size()) {
@@ -52,8 +54,8 @@ bool shares_bytes(const ir::Tensor& tensor, const ir::Tensor& other) {
 
 Result<ReferenceOutputs> evaluate_reference(const ir::Graph& graph, const ir::Node& node,
                                             std::span<const ir::Tensor* const> inputs,
-                                            MemoryBudget& budget, const ops::BodyRunner* bodies) {
-  auto out = evaluate(graph, node, inputs, budget, bodies);
+                                            const ReferenceEnvironment& environment) {
+  auto out = evaluate(graph, node, inputs, environment);
   if (!out.ok()) return out.error().in(ir::describe(graph, node));
   return out;
 }

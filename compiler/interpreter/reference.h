@@ -17,12 +17,18 @@ struct ReferenceOutputs {
   std::vector<int64_t> charged;
 };
 
+// What evaluation needs beside operands.
+struct ReferenceEnvironment {
+  MemoryBudget& budget;
+  numerics::DeviceArithmetic device = {};
+  const ops::BodyRunner* bodies = nullptr;  // may be null: bodies run node by node
+};
+
 // `inputs` are those of node.inputs, then of node.implicit_inputs. Errors name the node. Outputs
 // are charged to the budget, temporaries are limited by what is left of it.
 Result<ReferenceOutputs> evaluate_reference(const ir::Graph& graph, const ir::Node& node,
                                             std::span<const ir::Tensor* const> inputs,
-                                            MemoryBudget& budget,
-                                            const ops::BodyRunner* bodies = nullptr);
+                                            const ReferenceEnvironment& environment);
 
 // True when the bytes of `tensor` lie within those of `other`.
 bool shares_bytes(const ir::Tensor& tensor, const ir::Tensor& other);

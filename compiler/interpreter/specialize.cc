@@ -15,8 +15,9 @@ using ir::Tensor;
 using ir::TensorPtr;
 using ir::ValueId;
 
-FoldedConstants::FoldedConstants(const ir::Graph& graph, MemoryBudget& budget)
-    : tensors_(graph.value_count()), budget_(&budget) {}
+FoldedConstants::FoldedConstants(const ir::Graph& graph, MemoryBudget& budget,
+                                 numerics::DeviceArithmetic device)
+    : tensors_(graph.value_count()), budget_(&budget), device_(device) {}
 
 FoldedConstants::~FoldedConstants() { budget_->release(charged_); }
 
@@ -77,7 +78,8 @@ bool constant_operands(const ir::Node& node, ConstantOf constant_of,
 
 Status evaluate_into(const ir::Graph& graph, const ir::Node& node,
                      const std::vector<const Tensor*>& operands, FoldedConstants& folded) {
-  OCTET_ASSIGN(auto outputs, evaluate_reference(graph, node, operands, folded.budget()));
+  OCTET_ASSIGN(auto outputs,
+               evaluate_reference(graph, node, operands, {folded.budget(), folded.device()}));
   for (size_t i = 0; i < outputs.tensors.size(); ++i) {
     const ValueId id = node.output(i);
     if (id.valid()) {

@@ -9,6 +9,7 @@
 #include "compiler/base/result.h"
 #include "compiler/interpreter/weights.h"
 #include "compiler/ir/graph.h"
+#include "compiler/numerics/device_arithmetic.h"
 
 namespace octet::interpreter {
 
@@ -21,7 +22,8 @@ struct InputType {
 // Constants by ValueId; null elsewhere. Charged to a budget while it lives.
 class FoldedConstants {
  public:
-  FoldedConstants(const ir::Graph& graph, MemoryBudget& budget);
+  // `device`: what integer operators among the folded ones compute with.
+  FoldedConstants(const ir::Graph& graph, MemoryBudget& budget, numerics::DeviceArithmetic device);
   ~FoldedConstants();
   FoldedConstants(const FoldedConstants&) = delete;
   FoldedConstants& operator=(const FoldedConstants&) = delete;
@@ -30,10 +32,12 @@ class FoldedConstants {
   // `charged` bytes are released with this.
   void set(ir::ValueId id, ir::Tensor tensor, int64_t charged);
   MemoryBudget& budget() const { return *budget_; }
+  numerics::DeviceArithmetic device() const { return device_; }
 
  private:
   std::vector<ir::TensorPtr> tensors_;
   MemoryBudget* budget_;
+  numerics::DeviceArithmetic device_;
   int64_t charged_ = 0;
 };
 

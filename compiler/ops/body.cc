@@ -199,8 +199,8 @@ class Run {
     if (context_.budget != nullptr)
       left.emplace(context_.budget->limit() - context_.budget->used());
     const EvaluateContext inner{
-        node,  graph_.model.opset(), inputs, left ? &*left : nullptr, captured,
-        runs_, context_.body_runner};
+        node,  graph_.model.opset(), inputs,         left ? &*left : nullptr, captured,
+        runs_, context_.body_runner, context_.device};
     OCTET_ASSIGN(Tensors outputs, evaluate_node(inner));
     if (outputs.size() < node.outputs.size()) {
       return internal_error(node.outputs.size(), " outputs asked for, ", outputs.size(), " made");

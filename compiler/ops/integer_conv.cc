@@ -1,5 +1,6 @@
 // ConvInteger and QLinearConv (version 10). Padding stands for the zero point of x, that is for a
 // real 0. Sums wrap around at 32 bits.
+#include "compiler/numerics/fixed_point.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/ops/conv.h"
 #include "compiler/ops/infer_helpers.h"
@@ -16,6 +17,75 @@ std::vector<int64_t> weight_zero_shape(const Tensor& weight, const Tensor* zero_
   return shape;
 }
 
+// What saturating pairs change in the sums of a convolution, element by element: the order of a sum
+// is that of device_arithmetic.h.
+class ConvPairErrors {
+ public:
+  ConvPairErrors(const ConvAttributes& conv, const Tensor& x, int32_t x_zero, const Tensor& w)
+      : conv_(conv),
+        x_(x.data<uint8_t>().data()),
+        w_(w.data<int8_t>().data()),
+        x_zero_(x_zero),
+        out_extents_(internal::spatial(conv, &WindowAxis::output)),
+        kernel_extents_(internal::spatial(conv, &WindowAxis::kernel)),
+        in_plane_(internal::product(internal::spatial(conv, &WindowAxis::input))),
+        out_plane_(internal::product(out_extents_)),
+        taps_(internal::product(kernel_extents_)),
+        in_per_group_(conv.in_channels / conv.group),
+        out_per_group_(conv.out_channels / conv.group) {}
+
+  static bool is_depthwise(const ConvAttributes& conv) {
+    return conv.group > 1 && conv.group == conv.in_channels && conv.group == conv.out_channels;
+  }
+
+  uint32_t at(int64_t index) const {
+    const int64_t m = index / out_plane_ % conv_.out_channels;
+    const int64_t n = index / out_plane_ / conv_.out_channels;
+    const int64_t channel = n * conv_.in_channels + m / out_per_group_ * in_per_group_;
+    const int64_t position = index % out_plane_;
+    return pair_errors(
+        taps_ * in_per_group_,
+        [&](int64_t k) {
+          const int64_t offset = input_offset(position, k / in_per_group_);
+          if (offset < 0) return x_zero_;
+          return int32_t{x_[(channel + k % in_per_group_) * in_plane_ + offset]};
+        },
+        [&](int64_t k) {
+          return int32_t{w_[(m * in_per_group_ + k % in_per_group_) * taps_ + k / in_per_group_]};
+        });
+  }
+
+ private:
+  // Of the element under a tap, within its plane; -1 in the padding.
+  int64_t input_offset(int64_t position, int64_t tap) const {
+    int64_t offset = 0;
+    int64_t stride = 1;
+    for (size_t a = conv_.axes.size(); a-- > 0;) {
+      const WindowAxis& axis = conv_.axes[a];
+      const int64_t at = position % out_extents_[a] * axis.stride - axis.pad_begin +
+                         tap % kernel_extents_[a] * axis.dilation;
+      if (at < 0 || at >= axis.input) return -1;
+      offset += at * stride;
+      stride *= axis.input;
+      position /= out_extents_[a];
+      tap /= kernel_extents_[a];
+    }
+    return offset;
+  }
+
+  const ConvAttributes& conv_;
+  const uint8_t* x_;
+  const int8_t* w_;
+  int32_t x_zero_;
+  std::vector<int64_t> out_extents_;
+  std::vector<int64_t> kernel_extents_;
+  int64_t in_plane_;
+  int64_t out_plane_;
+  int64_t taps_;
+  int64_t in_per_group_;
+  int64_t out_per_group_;
+};
+
 // Sums of products; store(index, output channel, sum).
 template <typename Store>
 Status convolve(const EvaluateContext& context, const ConvAttributes& conv, size_t weight,
@@ -28,6 +98,17 @@ Status convolve(const EvaluateContext& context, const ConvAttributes& conv, size
                                        weight_zero_shape(context.input(weight), w_zero)));
   const uint32_t* px = x.span().data();
   const uint32_t* pw = w.span().data();
+  if (saturates_pairs(context, context.input(0), context.input(weight)) &&
+      internal::has_products(conv) && !ConvPairErrors::is_depthwise(conv)) {
+    const auto zero = static_cast<int32_t>(x_zero == nullptr ? 0 : x_zero->at_as_int64(0));
+    const ConvPairErrors errors(conv, context.input(0), zero, context.input(weight));
+    return reference_conv<uint32_t>(
+        context, conv, [px](int64_t i) { return px[i]; },
+        [pw](int64_t i, int64_t) { return pw[i]; },
+        [&](int64_t i, int64_t channel, uint32_t sum) {
+          store(i, channel, static_cast<int32_t>(sum + errors.at(i)));
+        });
+  }
   return reference_conv<uint32_t>(
       context, conv, [px](int64_t i) { return px[i]; }, [pw](int64_t i, int64_t) { return pw[i]; },
       [&store](int64_t i, int64_t channel, uint32_t sum) {
@@ -74,16 +155,19 @@ Result<Facts> infer_qlinear_conv(const InferContext& context) {
 
 // How accumulators become outputs.
 struct Requantization {
-  std::vector<float> multipliers;  // one, or one per output channel
-  std::vector<int32_t> bias;       // none, or one per output channel
-  int32_t zero_point = 0;
-  numerics::IntegerRange range;
+  std::vector<float> multipliers;                     // one, or one per output channel
+  std::vector<numerics::FixedPointMultiplier> fixed;  // in their place on devices that have these
+  std::vector<int32_t> bias;                          // none, or one per output channel
+  numerics::QuantizedRange range;
 
   int32_t operator()(int64_t channel, int32_t sum) const {
     const auto c = static_cast<size_t>(channel);
     if (!bias.empty()) sum = wrapping_add(sum, bias[c]);
-    return numerics::requantize(sum, multipliers[multipliers.size() == 1 ? 0 : c], zero_point,
-                                static_cast<int32_t>(range.min), static_cast<int32_t>(range.max));
+    if (!fixed.empty()) {
+      return numerics::requantize(sum, fixed[fixed.size() == 1 ? 0 : c], range);
+    }
+    return numerics::requantize(sum, multipliers[multipliers.size() == 1 ? 0 : c], range.zero_point,
+                                range.qmin, range.qmax);
   }
 };
 
@@ -92,11 +176,18 @@ Result<Requantization> read_requantization(const EvaluateContext& context, int64
   OCTET_ASSIGN(const float x_scale, scalar_scale(context, kXScale));
   OCTET_ASSIGN(const float y_scale, scalar_scale(context, kYScale));
   OCTET_ASSIGN(out.multipliers, vector_scale(context, kWScale, channels));
-  for (float& m : out.multipliers) m = output_multiplier(x_scale, m, y_scale);
+  for (float& m : out.multipliers) {
+    if (context.device.is_fixed_point()) {
+      out.fixed.emplace_back(fixed_point_factor(x_scale, m, y_scale));
+    }
+    m = output_multiplier(x_scale, m, y_scale);
+  }
   const DType dtype = context.input(kYZero).dtype();
   if (dtype != DType::kInt8 && dtype != DType::kUint8) return unsupported_dtype(context, dtype);
-  out.range = numerics::integer_range(dtype);
-  OCTET_ASSIGN(out.zero_point, scalar_zero_point(context, kYZero, dtype));
+  const numerics::IntegerRange range = numerics::integer_range(dtype);
+  OCTET_ASSIGN(out.range.zero_point, scalar_zero_point(context, kYZero, dtype));
+  out.range.qmin = static_cast<int32_t>(range.min);
+  out.range.qmax = static_cast<int32_t>(range.max);
   if (context.has_input(kBias)) {
     OCTET_TRY(require_dtype(context, kBias, DType::kInt32));
     const auto bias = context.input(kBias).data<int32_t>();

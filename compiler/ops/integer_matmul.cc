@@ -1,4 +1,5 @@
 // MatMulInteger (version 10) and QLinearMatMul (versions 10 to 23). Sums wrap around at 32 bits.
+#include "compiler/numerics/fixed_point.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/integer_operands.h"
@@ -21,6 +22,24 @@ std::vector<int64_t> column_shape(const Tensor& parameters) {
   return parameters.shape();
 }
 
+// Adds to each sum what saturating pairs change in it.
+void add_pair_errors(const MatMulShape& shape, const Tensor& a, const Tensor& b,
+                     std::span<int32_t> sums) {
+  const uint8_t* pa = a.data<uint8_t>().data();
+  const int8_t* pb = b.data<int8_t>().data();
+  size_t out = 0;
+  for_each_matrix(shape, [&](int64_t a_at, int64_t b_at) {
+    for (int64_t i = 0; i < shape.m; ++i) {
+      for (int64_t j = 0; j < shape.n; ++j, ++out) {
+        const uint32_t errors = pair_errors(
+            shape.k, [&](int64_t p) { return int32_t{pa[a_at + i * shape.k + p]}; },
+            [&](int64_t p) { return int32_t{pb[b_at + p * shape.n + j]}; });
+        sums[out] = static_cast<int32_t>(static_cast<uint32_t>(sums[out]) + errors);
+      }
+    }
+  });
+}
+
 // Sums of products into int32 elements of the product's shape.
 Status multiply(const EvaluateContext& context, const MatMulShape& shape, size_t b_operand,
                 const Tensor* a_zero, const Tensor* b_zero, std::span<int32_t> out) {
@@ -34,9 +53,13 @@ Status multiply(const EvaluateContext& context, const MatMulShape& shape, size_t
   const uint32_t* pa = a.span().data();
   const uint32_t* pb = b.span().data();
   int32_t* to = out.data();
-  return reference_matmul<uint32_t>(
+  OCTET_TRY(reference_matmul<uint32_t>(
       context, shape, [pa](int64_t i) { return pa[i]; }, [pb](int64_t i) { return pb[i]; },
-      [to](int64_t i, int64_t, uint32_t sum) { to[i] = static_cast<int32_t>(sum); });
+      [to](int64_t i, int64_t, uint32_t sum) { to[i] = static_cast<int32_t>(sum); }));
+  if (saturates_pairs(context, context.input(0), context.input(b_operand))) {
+    add_pair_errors(shape, context.input(0), context.input(b_operand), out);
+  }
+  return {};
 }
 
 Result<Facts> infer_matmul_integer(const InferContext& context) {
@@ -71,8 +94,8 @@ Result<Tensor> scales_as(const EvaluateContext& context, size_t operand,
   return Tensor::of<float>(std::move(shape), scales);
 }
 
-// One multiplier per row and column of the product, as far as the scales differ. A vector factor
-// has no axis in the product, so it has one scale.
+// float32, or float64 for fixed point. One multiplier per row and column of the product, as far as
+// the scales differ. A vector factor has no axis in the product, so it has one scale.
 Result<Tensor> output_multipliers(const EvaluateContext& context) {
   const Tensor& a = context.input(kAScale);
   const Tensor& b = context.input(kBScale);
@@ -93,6 +116,13 @@ Result<Tensor> output_multipliers(const EvaluateContext& context) {
   OCTET_ASSIGN(const float y_scale, scalar_scale(context, kYScale));
   OCTET_ASSIGN(const Tensor a_scales, scales_as(context, kAScale, std::move(a_shape)));
   OCTET_ASSIGN(const Tensor b_scales, scales_as(context, kBScale, std::move(b_shape)));
+  if (context.device.is_fixed_point()) {
+    OCTET_ASSIGN(Tensor out, allocate_broadcast(context, DType::kFloat64, a_scales, b_scales));
+    map_broadcast<float, float, double>(a_scales, b_scales, out, [y_scale](float x, float y) {
+      return fixed_point_factor(x, y, y_scale);
+    });
+    return out;
+  }
   OCTET_ASSIGN(Tensor out, allocate_broadcast(context, DType::kFloat32, a_scales, b_scales));
   map_broadcast<float, float, float>(a_scales, b_scales, out, [y_scale](float x, float y) {
     return output_multiplier(x, y, y_scale);
@@ -117,10 +147,18 @@ Result<Tensors> evaluate_qlinear_matmul(const EvaluateContext& context) {
   OCTET_TRY(multiply(context, shape, kB, &context.input(kAZero), &context.input(kBZero),
                      sums.mutable_data<int32_t>()));
   OCTET_ASSIGN(Tensor out, context.allocate(dtype, shape.output));
-  const numerics::IntegerRange range = numerics::integer_range(dtype);
+  const numerics::IntegerRange bounds = numerics::integer_range(dtype);
+  const numerics::QuantizedRange range{zero_point, static_cast<int32_t>(bounds.min),
+                                       static_cast<int32_t>(bounds.max)};
+  if (context.device.is_fixed_point()) {
+    map_broadcast<int32_t, double, uint8_t>(sums, multipliers, out, [&](int32_t sum, double m) {
+      return static_cast<uint8_t>(
+          numerics::requantize(sum, numerics::FixedPointMultiplier(m), range));
+    });
+    return one_tensor(std::move(out));
+  }
   map_broadcast<int32_t, float, uint8_t>(sums, multipliers, out, [&](int32_t sum, float m) {
-    return static_cast<uint8_t>(numerics::requantize(
-        sum, m, zero_point, static_cast<int32_t>(range.min), static_cast<int32_t>(range.max)));
+    return static_cast<uint8_t>(numerics::requantize(sum, m, zero_point, range.qmin, range.qmax));
   });
   return one_tensor(std::move(out));
 }

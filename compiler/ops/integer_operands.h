@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "compiler/numerics/device_arithmetic.h"
 #include "compiler/numerics/integer_arithmetic.h"
 #include "compiler/ops/evaluate_helpers.h"
 #include "compiler/ops/scratch.h"
@@ -32,6 +33,27 @@ Result<std::vector<float>> vector_scale(const EvaluateContext& context, size_t o
 inline float output_multiplier(float a_scale, float b_scale, float y_scale) {
   const float product = a_scale * b_scale;
   return product / y_scale;
+}
+// The same for fixed point, in float64, as TensorFlow Lite does it.
+inline double fixed_point_factor(float a_scale, float b_scale, float y_scale) {
+  return static_cast<double>(a_scale) * b_scale / static_cast<double>(y_scale);
+}
+
+// True when sums of products of these operands are of saturating pairs on the context's device.
+inline bool saturates_pairs(const EvaluateContext& context, const Tensor& u, const Tensor& s) {
+  return context.device.saturates_pairs() && u.dtype() == DType::kUint8 &&
+         s.dtype() == DType::kInt8;
+}
+
+// What saturation changes in a sum of `count` products u(0) * s(0) + u(1) * s(1) + ...; modulo
+// 2^32.
+template <typename LoadU, typename LoadS>
+uint32_t pair_errors(int64_t count, LoadU&& u, LoadS&& s) {
+  uint32_t sum = 0;
+  for (int64_t k = 0; k + 1 < count; k += 2) {
+    sum += static_cast<uint32_t>(numerics::pair_error(u(k), s(k), u(k + 1), s(k + 1)));
+  }
+  return sum;
 }
 
 // An int8 or uint8 operand with one scale and one zero point, which are the operands behind it.

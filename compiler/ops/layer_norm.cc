@@ -264,7 +264,7 @@ Result<Tensors> evaluate_lp_norm(const EvaluateContext& context) {
 
 OpSchema LayerNormalization_schema() {
   return {.name = "LayerNormalization",
-          .since = 17,
+          .since = 7,  // of the standard since 17; ONNX Runtime has had it before
           .roles = {Role::kData, Role::kParameter},
           .required = 2,
           .max_inputs = 3,

@@ -26,6 +26,19 @@ struct MatMulShape {
   static Result<MatMulShape> from(std::span<const int64_t> a, std::span<const int64_t> b);
 };
 
+// Visits the products of a stack: visit(offset of the first factor's matrix, offset of the
+// second's), in the order of the output.
+template <typename Visit>
+void for_each_matrix(const MatMulShape& shape, Visit&& visit) {
+  const auto plan = make_broadcast_plan<2>(shape.batch, {shape.batch_a, shape.batch_b});
+  for_each_run(plan, [&](int64_t, const std::array<int64_t, 2>& at) {
+    for (int64_t r = 0; r < plan.run; ++r) {
+      visit((at[0] + r * plan.run_stride[0]) * shape.m * shape.k,
+            (at[1] + r * plan.run_stride[1]) * shape.k * shape.n);
+    }
+  });
+}
+
 // load_a(index) and load_b(index) take element offsets and give Acc; store(index, column, Acc)
 // takes the sums, each output element once, in row-major order.
 template <typename Acc, typename LoadA, typename LoadB, typename Store>
@@ -35,7 +48,7 @@ Status reference_matmul(const EvaluateContext& context, const MatMulShape& shape
   OCTET_ASSIGN(auto scratch, Scratch<Acc>::make(context, shape.n));
   const std::span<Acc> sums = scratch.span();
   int64_t out = 0;
-  const auto one_matrix = [&](int64_t a, int64_t b) {
+  for_each_matrix(shape, [&](int64_t a, int64_t b) {
     for (int64_t i = 0; i < shape.m; ++i) {
       std::fill(sums.begin(), sums.end(), Acc());
       for (int64_t p = 0; p < shape.k; ++p) {
@@ -44,13 +57,6 @@ Status reference_matmul(const EvaluateContext& context, const MatMulShape& shape
         for (int64_t j = 0; j < shape.n; ++j) sums[static_cast<size_t>(j)] += x * load_b(row + j);
       }
       for (int64_t j = 0; j < shape.n; ++j) store(out++, j, sums[static_cast<size_t>(j)]);
-    }
-  };
-  const auto plan = make_broadcast_plan<2>(shape.batch, {shape.batch_a, shape.batch_b});
-  for_each_run(plan, [&](int64_t, const std::array<int64_t, 2>& at) {
-    for (int64_t r = 0; r < plan.run; ++r) {
-      one_matrix((at[0] + r * plan.run_stride[0]) * shape.m * shape.k,
-                 (at[1] + r * plan.run_stride[1]) * shape.k * shape.n);
     }
   });
   return {};

@@ -1,5 +1,6 @@
 // QGemm and MatMulIntegerToFloat of com.microsoft: products of quantized matrices. Sums wrap around
 // at 32 bits. QGemm without a scale for its output gives float32.
+#include "compiler/numerics/fixed_point.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/integer_operands.h"
@@ -64,12 +65,22 @@ Result<Scratch<int32_t>> gemm_sums(const EvaluateContext& context, const Factor&
   const auto count = checked_mul(a.rows, b.columns);
   if (!count) return resource_limit("the product is too large");
   OCTET_ASSIGN(auto out, Scratch<int32_t>::make(context, *count));
+  const Tensor& left = context.input(gemm::kA);
+  const Tensor& right = context.input(gemm::kB);
+  const bool pairs = saturates_pairs(context, left, right);
+  const uint8_t* u = pairs ? left.data<uint8_t>().data() : nullptr;
+  const int8_t* s = pairs ? right.data<int8_t>().data() : nullptr;
   for (int64_t i = 0; i < a.rows; ++i) {
     for (int64_t j = 0; j < b.columns; ++j) {
       uint32_t sum = 0;
       for (int64_t k = 0; k < a.columns; ++k) {
         sum +=
             x.span()[static_cast<size_t>(a.at(i, k))] * w.span()[static_cast<size_t>(b.at(k, j))];
+      }
+      if (pairs) {
+        sum += pair_errors(
+            a.columns, [&](int64_t k) { return int32_t{u[a.at(i, k)]}; },
+            [&](int64_t k) { return int32_t{s[b.at(k, j)]}; });
       }
       out.span()[static_cast<size_t>(i * b.columns + j)] = static_cast<int32_t>(sum);
     }
@@ -100,6 +111,19 @@ Result<std::vector<float>> sum_scales(const EvaluateContext& context, size_t a_s
   return b;
 }
 
+// alpha * a_scale * b_scale / y_scale per column, for a device with fixed-point multipliers.
+Result<std::vector<numerics::FixedPointMultiplier>> fixed_point_multipliers(
+    const EvaluateContext& context, float alpha, float y_scale, int64_t columns) {
+  OCTET_ASSIGN(const float a, scalar_scale(context, gemm::kAScale));
+  OCTET_ASSIGN(std::vector<float> b, vector_scale(context, gemm::kBScale, columns));
+  OCTET_ASSIGN(b, per_column(std::move(b), columns, gemm::kBScale));
+  std::vector<numerics::FixedPointMultiplier> out;
+  for (const float scale : b) {
+    out.emplace_back(static_cast<double>(alpha) * fixed_point_factor(a, scale, y_scale));
+  }
+  return out;
+}
+
 Result<Tensors> evaluate_qgemm(const EvaluateContext& context) {
   OCTET_ASSIGN(const Factor a, factor(context, gemm::kA, "transA"));
   OCTET_ASSIGN(const Factor b, factor(context, gemm::kB, "transB"));
@@ -123,8 +147,15 @@ Result<Tensors> evaluate_qgemm(const EvaluateContext& context) {
   }
   OCTET_ASSIGN(const OutputQuantization y, output_quantization(context, gemm::kYScale, gemm::kYZero,
                                                                context.input(gemm::kA).dtype()));
-  for (float& m : multipliers) m /= y.scale;
   OCTET_ASSIGN(Tensor out, context.allocate(y.dtype, shape));
+  if (context.device.is_fixed_point()) {
+    OCTET_ASSIGN(auto fixed, fixed_point_multipliers(context, alpha, y.scale, b.columns));
+    const numerics::FixedPointStage stage(std::move(fixed), std::move(bias));
+    stage.requantize(sums.span(), y.range,
+                     {out.mutable_data<uint8_t>().data(), sums.span().size()});
+    return one_tensor(std::move(out));
+  }
+  for (float& m : multipliers) m /= y.scale;
   const numerics::OutputStage stage(std::move(multipliers), std::move(bias));
   stage.requantize(sums.span(), y.range, {out.mutable_data<uint8_t>().data(), sums.span().size()});
   return one_tensor(std::move(out));
@@ -146,8 +177,10 @@ Result<Tensors> evaluate_to_float(const EvaluateContext& context) {
   std::array<const Tensor*, 4> operands = {
       &context.input(to_float::kA), &context.input(to_float::kB),
       optional_input(context, to_float::kAZero), optional_input(context, to_float::kBZero)};
-  OCTET_ASSIGN(const Tensors sums,
-               find_schema(node)->evaluate({node, context.opset, operands, context.budget}));
+  OCTET_ASSIGN(
+      const Tensors sums,
+      find_schema(node)->evaluate(
+          {node, context.opset, operands, context.budget, {}, nullptr, nullptr, context.device}));
   ChargedBytes charged(context.budget);
   charged.adopt(sums[0]);
   OCTET_ASSIGN(Tensor out, context.allocate(DType::kFloat32, sums[0].shape()));

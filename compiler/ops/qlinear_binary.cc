@@ -1,5 +1,6 @@
 // QLinearAdd and QLinearMul of com.microsoft: two quantized operands, broadcast, to a quantized
-// result. Formulas: compiler/numerics/integer_arithmetic.h.
+// result. Formulas: compiler/numerics/integer_arithmetic.h, and fixed_point.h on devices with that.
+#include "compiler/numerics/fixed_point.h"
 #include "compiler/ops/broadcast.h"
 #include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/integer_operands.h"
@@ -18,21 +19,28 @@ Result<Facts> infer(const InferContext& context) {
   return Facts{std::move(out)};
 }
 
-// to = a with b, an element at a time.
-template <typename Formula>
-void combine(const QuantizedOperand& a, const QuantizedOperand& b, const OutputQuantization& y,
-             const BroadcastPlan<2>& plan, uint8_t* to) {
-  const Formula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range.zero_point);
+// to = combine(a, b), an element at a time.
+template <typename Combine>
+void map_operands(const QuantizedOperand& a, const QuantizedOperand& b,
+                  const BroadcastPlan<2>& plan, Combine&& combine, uint8_t* to) {
   for_each_run(plan, [&](int64_t first, const std::array<int64_t, 2>& from) {
     for (int64_t i = 0; i < plan.run; ++i) {
-      const float steps =
-          formula(a[from[0] + i * plan.run_stride[0]], b[from[1] + i * plan.run_stride[1]]);
-      to[first + i] = static_cast<uint8_t>(numerics::round_saturated(steps, y.range));
+      to[first + i] = static_cast<uint8_t>(
+          combine(a[from[0] + i * plan.run_stride[0]], b[from[1] + i * plan.run_stride[1]]));
     }
   });
 }
 
 template <typename Formula>
+void combine(const QuantizedOperand& a, const QuantizedOperand& b, const OutputQuantization& y,
+             const BroadcastPlan<2>& plan, uint8_t* to) {
+  const Formula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range.zero_point);
+  map_operands(
+      a, b, plan,
+      [&](int32_t p, int32_t q) { return numerics::round_saturated(formula(p, q), y.range); }, to);
+}
+
+template <typename Formula, typename FixedPointFormula, typename NeonFormula>
 Result<Tensors> evaluate(const EvaluateContext& context) {
   OCTET_ASSIGN(const QuantizedOperand a, quantized_operand(context, kA, kAScale, kAZero));
   OCTET_ASSIGN(const QuantizedOperand b, quantized_operand(context, kB, kBScale, kBZero));
@@ -43,7 +51,13 @@ Result<Tensors> evaluate(const EvaluateContext& context) {
   const std::vector<int64_t>& a_shape = context.input(kA).shape();
   const std::vector<int64_t>& b_shape = context.input(kB).shape();
   const auto plan = make_broadcast_plan<2>(out.shape(), {a_shape, b_shape});
-  if (first_stands_still(plan)) {
+  if (context.device.is_fixed_point()) {
+    const FixedPointFormula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range);
+    map_operands(a, b, plan, formula, to);
+  } else if (context.device.is_neon()) {
+    const NeonFormula formula(a.scale, a.zero_point, b.scale, b.zero_point, y.scale, y.range);
+    map_operands(a, b, plan, formula, to);
+  } else if (first_stands_still(plan)) {
     combine<Formula>(b, a, y, make_broadcast_plan<2>(out.shape(), {b_shape, a_shape}), to);
   } else {
     combine<Formula>(a, b, y, plan, to);
@@ -66,7 +80,13 @@ OpSchema schema_of(std::string_view name, EvaluateFunction evaluate) {
 
 }  // namespace
 
-OpSchema QLinearAdd_schema() { return schema_of("QLinearAdd", evaluate<numerics::QuantizedAdd>); }
-OpSchema QLinearMul_schema() { return schema_of("QLinearMul", evaluate<numerics::QuantizedMul>); }
+OpSchema QLinearAdd_schema() {
+  return schema_of("QLinearAdd",
+                   evaluate<numerics::QuantizedAdd, numerics::FixedPointAdd, numerics::NeonAdd>);
+}
+OpSchema QLinearMul_schema() {
+  return schema_of("QLinearMul",
+                   evaluate<numerics::QuantizedMul, numerics::FixedPointMul, numerics::NeonMul>);
+}
 
 }  // namespace octet::ops

@@ -1,8 +1,10 @@
 // QLinearAveragePool and QLinearGlobalAveragePool of com.microsoft. Channels come second;
 // channels_last is refused.
+#include "compiler/numerics/fixed_point.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/ops/infer_helpers.h"
 #include "compiler/ops/integer_operands.h"
+#include "compiler/ops/pool_windows.h"
 
 namespace octet::ops {
 namespace {
@@ -39,11 +41,78 @@ Result<Facts> infer_global(const InferContext& context) {
   return infer_as(context, "GlobalAveragePool");
 }
 
+// For the sum of `count` elements, on devices with fixed-point multipliers.
+numerics::FixedPointMultiplier mean_multiplier(const QuantizedOperand& x,
+                                               const OutputQuantization& y, int64_t count) {
+  return numerics::FixedPointMultiplier(
+      static_cast<double>(x.scale) / (static_cast<double>(y.scale) * static_cast<double>(count)));
+}
+
+// Windows of integers less the zero point, each requantized by what it counts.
+class FixedPointMeans {
+ public:
+  FixedPointMeans(const QuantizedOperand& x, const OutputQuantization& y, bool count_padding,
+                  uint8_t* to)
+      : x_(x), y_(y), count_padding_(count_padding), to_(to) {}
+
+  void begin() { sum_ = count_ = 0; }
+  void add(int32_t value, int64_t) {
+    sum_ += static_cast<uint32_t>(value - x_.zero_point);
+    ++count_;
+  }
+  void end(int64_t offset, int64_t counted) {
+    const int64_t divisor = std::max<int64_t>(1, count_padding_ ? counted : count_);
+    to_[offset] = static_cast<uint8_t>(numerics::requantize(
+        static_cast<int32_t>(sum_), mean_multiplier(x_, y_, divisor), y_.range));
+  }
+  void next_plane(int64_t elements) { to_ += elements; }
+
+ private:
+  const QuantizedOperand& x_;
+  const OutputQuantization& y_;
+  bool count_padding_;
+  uint8_t* to_;
+  uint32_t sum_ = 0;
+  int64_t count_ = 0;
+};
+
+template <typename T>
+void average_windows(const PoolAttributes& pool, const Tensor& x, int64_t out_plane,
+                     FixedPointMeans& means) {
+  const Windows windows(pool);
+  const T* plane = x.data<T>().data();
+  const int64_t planes = x.shape()[0] * x.shape()[1];
+  const int64_t in_plane = planes == 0 ? 0 : x.element_count() / planes;
+  for (int64_t p = 0; p < planes; ++p) {
+    windows.visit(plane + p * in_plane, means);
+    means.next_plane(out_plane);
+  }
+}
+
+Result<Tensors> average_fixed_point(const EvaluateContext& context, const QuantizedOperand& x,
+                                    const OutputQuantization& y) {
+  const Tensor& tensor = context.input(kX);
+  const ir::Node node = float_node(context.node, "AveragePool");
+  OCTET_ASSIGN(const PoolAttributes pool, PoolAttributes::from(node, tensor.shape()));
+  OCTET_ASSIGN(Tensor out, context.allocate(y.dtype, pool.output_shape()));
+  if (out.element_count() == 0) return one_tensor(std::move(out));
+  FixedPointMeans means(x, y, pool.padding == PoolAttributes::Padding::kCounted,
+                        out.mutable_data<uint8_t>().data());
+  const int64_t out_plane = plane_size(pool, &WindowAxis::output);
+  if (x.dtype == DType::kInt8) {
+    average_windows<int8_t>(pool, tensor, out_plane, means);
+  } else {
+    average_windows<uint8_t>(pool, tensor, out_plane, means);
+  }
+  return one_tensor(std::move(out));
+}
+
 // mean(x) / y_scale + y_zero, the zero point inside the rounding.
 Result<Tensors> evaluate_average(const EvaluateContext& context) {
   OCTET_TRY(require_channels_second(context.node));
   OCTET_ASSIGN(const QuantizedOperand x, quantized_operand(context, kX, kXScale, kXZero));
   OCTET_ASSIGN(const OutputQuantization y, output_quantization(context, kYScale, kYZero, x.dtype));
+  if (context.device.is_fixed_point()) return average_fixed_point(context, x, y);
   OCTET_ASSIGN(Tensor real, context.allocate(DType::kFloat32, context.input(kX).shape()));
   ChargedBytes charged(context.budget);
   charged.adopt(real);
@@ -79,14 +148,19 @@ Result<Tensors> evaluate_global(const EvaluateContext& context) {
   const int64_t size = context.input(kX).element_count() / out.element_count();
   if (size == 0) return malformed("input 0: no elements to average");
   const float multiplier = x.scale / (y.scale * static_cast<float>(size));
+  const numerics::FixedPointMultiplier fixed = mean_multiplier(x, y, size);
   uint8_t* to = out.mutable_data<uint8_t>().data();
   for (int64_t plane = 0; plane < out.element_count(); ++plane) {
     uint32_t sum = 0;
     for (int64_t i = 0; i < size; ++i) {
       sum += static_cast<uint32_t>(x[plane * size + i] - x.zero_point);
     }
-    to[plane] = static_cast<uint8_t>(numerics::requantize(
-        static_cast<int32_t>(sum), multiplier, y.range.zero_point, y.range.qmin, y.range.qmax));
+    const auto total = static_cast<int32_t>(sum);
+    to[plane] =
+        static_cast<uint8_t>(context.device.is_fixed_point()
+                                 ? numerics::requantize(total, fixed, y.range)
+                                 : numerics::requantize(total, multiplier, y.range.zero_point,
+                                                        y.range.qmin, y.range.qmax));
   }
   return one_tensor(std::move(out));
 }

@@ -290,6 +290,10 @@ Status resize_nearest_elements(const EvaluateContext& context, const ResizeAttri
   OCTET_ASSIGN(const size_t width, element_width(x.dtype()));
   const std::vector<int64_t> strides = row_major_strides(x.shape());
   std::vector<std::vector<int64_t>> maps(plan.size());
+  ChargedBytes charged(context.budget);
+  for (const ResizeAxis& axis : plan) {
+    OCTET_TRY(charged.charge(axis.output * static_cast<int64_t>(sizeof(int64_t))));
+  }
   for (size_t a = 0; a < plan.size(); ++a) {
     for (int64_t i = 0; i < plan[a].output; ++i) {
       const int64_t from = plan[a].is_identity() ? i : resize_nearest(attributes, plan[a], i);

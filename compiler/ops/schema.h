@@ -16,6 +16,7 @@
 #include "compiler/base/result.h"
 #include "compiler/ir/graph.h"
 #include "compiler/ir/patch.h"
+#include "compiler/numerics/device_arithmetic.h"
 
 namespace octet::ops {
 
@@ -83,6 +84,8 @@ struct EvaluateContext {
   int64_t* body_runs = nullptr;
   // Runs bodies faster than node by node; may be null.
   const BodyRunner* body_runner = nullptr;
+  // What operators on integers compute with.
+  numerics::DeviceArithmetic device = {};
 
   const ir::Tensor& input(size_t i) const { return *inputs[i]; }
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }

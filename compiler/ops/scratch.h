@@ -60,6 +60,7 @@ class Scratch {
   }
 
   std::span<T> span() { return {elements_.get(), count_}; }
+  std::span<const T> elements() const { return {elements_.get(), count_}; }
   T& operator[](size_t i) { return elements_[i]; }
 
  private:

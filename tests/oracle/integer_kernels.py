@@ -64,6 +64,16 @@ def unary(name, attributes):
     return make
 
 
+def softmax(random, dtype, dyadic):
+    x = Quantization(random, dtype, dyadic)
+    # With int8, ONNX Runtime wraps around above 127: 1 / 255 keeps a share of 1 at the end of the range.
+    y = Quantization(random, dtype, dyadic, 0 if dtype == np.uint8 else -128)
+    y.scale = np.float32(1 / 256 if dtype == np.uint8 else 1 / 255)
+    axis = int(random.integers(-3, 3))
+    operands = [integers(random, dtype, [4, 9, 30]), *x.operands(), *y.operands()]
+    return "QLinearSoftmax", MICROSOFT, operands, [0], {"axis": axis, "opset": [12, 13][random.integers(2)]}
+
+
 def concat(random, dtype, dyadic):
     y = Quantization(random, dtype, dyadic)
     operands = y.operands()
@@ -138,6 +148,7 @@ CASES = {
     "QLinearSigmoid": unary("QLinearSigmoid", {}),
     "QLinearLeakyRelu": unary("QLinearLeakyRelu", {"alpha": 0.1}),
     "QLinearConcat": concat,
+    "QLinearSoftmax": softmax,
     "QLinearAveragePool": pool("QLinearAveragePool"),
     "QLinearGlobalAveragePool": pool("QLinearGlobalAveragePool"),
     "QLinearConv": conv,

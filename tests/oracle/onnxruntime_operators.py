@@ -35,7 +35,7 @@ class Cases:
     def floats(self, *shape):
         return self.random.standard_normal(shape).astype(np.float32)
 
-    def add(self, op, operands, outputs=1, opset=18, tag="", attributes=None, **more):
+    def add(self, op, operands, outputs=1, opset=18, tag="", attributes=None, domain="", **more):
         """`operands`: arrays, None where omitted; attributes by name."""
         name = "_".join([op, str(opset)] + ([tag] if tag else []))
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -46,22 +46,25 @@ class Cases:
             os.waitpid(child, 0)
             return
         try:
-            self.write(path, op, operands, outputs, opset, {**(attributes or {}), **more})
+            self.write(path, op, operands, outputs, opset, {**(attributes or {}), **more}, domain)
         except Exception:
-            pass
+            if domain:  # these have one version, and all of their cases are meant
+                raise
         if tag in ("empty", "nothing"):
             os._exit(0)
 
     @staticmethod
-    def write(path, op, operands, outputs, opset, attributes):
+    def write(path, op, operands, outputs, opset, attributes, domain):
         given = {f"i{i}": x for i, x in enumerate(operands) if x is not None}
         types = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
                  for name, x in given.items()]
         names = [f"i{i}" if x is not None else "" for i, x in enumerate(operands)]
-        results = [f"o{i}" for i in range(outputs)]
-        graph = helper.make_graph([helper.make_node(op, names, results, **attributes)], "g", types,
-                                  [helper.make_empty_tensor_value_info(name) for name in results])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+        results = [f"o{i}" for i in range(outputs)] if isinstance(outputs, int) else outputs
+        node = helper.make_node(op, names, results, domain=domain, **attributes)
+        graph = helper.make_graph([node], "g", types,
+                                  [helper.make_empty_tensor_value_info(name) for name in results if name])
+        imports = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+        model = helper.make_model(graph, opset_imports=imports, ir_version=10)
         model = onnx.shape_inference.infer_shapes(model)
         options = ort.SessionOptions()
         options.log_severity_level = 4
@@ -316,6 +319,75 @@ def sequences(c):
                 add(op, [np.array(size)], opset=17, periodic=periodic)
 
 
+def packed(numbers, bits):
+    """Rows of small numbers as bytes, the lowest bits first."""
+    per_byte = 8 // bits
+    rows = np.pad(numbers, ((0, 0), (0, -numbers.shape[1] % per_byte)))
+    rows = rows.reshape(rows.shape[0], -1, per_byte).astype(np.uint8)
+    return (rows << np.arange(0, 8, bits, dtype=np.uint8)).sum(-1).astype(np.uint8)
+
+
+def microsoft(c):
+    """Operators of com.microsoft that quantized and optimized files carry, those on 8-bit integers
+    aside: integer_kernels.py holds them bit for bit."""
+    f, pick = c.floats, lambda low, high, shape=(): c.random.integers(low, high, shape)
+
+    def add(op, operands, outputs=1, **more):
+        c.add(op, operands, outputs, tag="microsoft", domain="com.microsoft", **more)
+
+    for k in range(4):
+        x, bias = f(2, 3, 5), f(5)
+        add("Gelu", [x])
+        add("BiasGelu", [x, bias])
+        add("FastGelu", [x, bias] if k & 1 else [x])
+        add("QuickGelu", [x], **({"alpha": 1.0} if k & 1 else {}))
+    activations = [(None, []), ("Relu", []), ("Tanh", []), ("Sigmoid", []), ("LeakyRelu", [0.1]),
+                   ("Clip", [-0.5, 0.7]), ("HardSigmoid", [0.3, 0.4])]
+    for name, numbers in activations:
+        a = {"activation": name, "activation_params": numbers} if name else {}
+        if name and not numbers:
+            del a["activation_params"]
+        x, w, bias = f(1, 4, 6, 7), f(8, 4, 3, 3), f(8)
+        add("FusedConv", [x, w], attributes=a)
+        add("FusedConv", [x, w, bias], attributes={**a, "pads": [1, 1, 1, 1], "strides": [2, 1]})
+        add("FusedConv", [x, w, bias, f(1, 8, 4, 5)], attributes=a)
+    for dtype in (np.uint8, np.int8, np.uint16, np.int16):
+        info = np.iinfo(dtype)
+        zero, zeros = pick(info.min, info.max), pick(info.min, info.max, 3).astype(dtype)
+        scale, scales = np.array(0.03, np.float32), np.array([0.02, 0.05, 0.011], np.float32)
+        add("QuantizeLinear", [f(2, 3, 4) * 3, scale, np.array(zero).astype(dtype)])
+        add("QuantizeLinear", [f(2, 3, 4) * 3, scales, zeros], axis=1)
+        q = pick(info.min, info.max, (2, 3, 4)).astype(dtype)
+        add("DequantizeLinear", [q, scale, np.array(zero).astype(dtype)])
+        add("DequantizeLinear", [q, scales, zeros], axis=-2)
+    for k in range(12):
+        b = pick(-127, 128, (17, 6)).astype(np.int8) if k & 1 else pick(0, 256, (17, 6)).astype(np.uint8)
+        columns = (6,) if k & 2 else (1,)
+        scales = c.random.uniform(0.01, 0.05, columns).astype(np.float32)
+        zeros = pick(1, 9, columns).astype(b.dtype) if k % 3 else None
+        add("DynamicQuantizeMatMul", [f(2, 5, 17), b, scales, zeros] + ([f(6)] if k & 4 else []))
+    for bits in (2, 4, 8):
+        for k, block in enumerate((16, 32, 64, 128)):
+            rows, columns = (70, 9), (64, 8)
+            depth, n = rows if k & 1 else columns
+            blocks = -(-depth // block)
+            weight = packed(pick(0, 1 << bits, (n, blocks * block)), bits).reshape(n, blocks, -1)
+            scales = c.random.uniform(0.01, 0.05, n * blocks).astype(np.float32)
+            a = {"K": depth, "N": n, "bits": bits, "block_size": block}
+            zeros = packed(pick(0, 1 << bits, (n, blocks)), bits).reshape(-1)
+            add("MatMulNBits", [f(2, 3, depth), weight, scales], attributes=a)
+            add("MatMulNBits", [f(5, depth), weight, scales, zeros], attributes=a)
+            add("MatMulNBits", [f(5, depth), weight, scales, zeros, None, f(n)], attributes=a)
+    for k in range(4):
+        x, skip, scale = f(2, 3, 8), f(2, 3, 8), f(8)
+        outputs = ["y", "", "", "sum"] if k & 1 else ["y"]
+        more = [f(8)] if k & 2 else []
+        add("SkipLayerNormalization", [x, skip, scale, f(8)] + more, outputs, epsilon=1e-5)
+        add("SkipSimplifiedLayerNormalization", [x, skip, scale] + more, outputs, epsilon=1e-5)
+        c.add("SimplifiedLayerNormalization", [x, scale], opset=17, tag="microsoft", epsilon=1e-5)
+        c.add("LayerNormalization", [x, scale, f(8)], opset=12, tag="microsoft", epsilon=1e-5)
+
+
 def without_elements(c):
     add = c.add
     for shape in ((0, 3), (2, 0), (0,), (2, 0, 3), (0, 0)):
@@ -362,6 +434,7 @@ def main():
             for family in (rows_and_shapes, windows, resizes, elements):
                 family(cases, opset)
         sequences(cases)
+        microsoft(cases)
         without_elements(cases)
         done = subprocess.run([options.program, "--gtest_filter=OperatorCases.*"],
                               env={**os.environ, "OCTET_OPERATOR_CASES": str(folder)})

@@ -47,6 +47,8 @@ struct RunOptions {
 
 struct RunResult {
   int exit_code = -1;  // 128 + n when signal n ended it
+  double seconds = 0.0;
+  int64_t peak_bytes = 0;  // greatest resident set
   bool timed_out = false;
   std::string out;
   std::string err;
@@ -75,17 +77,21 @@ namespace internal {
   _exit(127);
 }
 
-inline int wait_for(pid_t child, const RunOptions& options, bool& timed_out) {
-  const auto end = std::chrono::steady_clock::now() + options.time_limit;
+inline void wait_for(pid_t child, const RunOptions& options, RunResult& result) {
+  const auto start = std::chrono::steady_clock::now();
   int status = 0;
-  while (waitpid(child, &status, WNOHANG) == 0) {
-    if (!timed_out && std::chrono::steady_clock::now() > end) {
-      timed_out = true;
+  rusage usage{};
+  while (wait4(child, &status, WNOHANG, &usage) == 0) {
+    if (!result.timed_out && std::chrono::steady_clock::now() > start + options.time_limit) {
+      result.timed_out = true;
       kill(child, SIGKILL);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  const auto end = std::chrono::steady_clock::now();
+  result.seconds = std::chrono::duration<double>(end - start).count();
+  result.peak_bytes = int64_t{usage.ru_maxrss} * 1024;
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace internal
@@ -112,7 +118,7 @@ inline RunResult run_octet(const std::vector<std::string>& arguments,
   close(err);
 
   RunResult result;
-  result.exit_code = internal::wait_for(child, options, result.timed_out);
+  internal::wait_for(child, options, result);
   if (options.stdout_file.empty()) result.out = file_bytes(out_path);
   result.err = file_bytes(folder.path("stderr"));
   return result;

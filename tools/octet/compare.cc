@@ -18,6 +18,7 @@ struct CompareOptions {
   std::optional<double> min_sqnr;
   std::optional<double> max_drop;
   bool per_tensor = false;
+  std::string arithmetic;
 };
 
 double percent(size_t hits, size_t rows) {
@@ -105,6 +106,7 @@ Status compare(const CompareOptions& options, const Invocation& invocation) {
   OCTET_ASSIGN(const auto dataset, open_data(options.data, first));
   ComparisonOptions run;
   run.threads = invocation.thread_count();
+  OCTET_ASSIGN(run.arithmetic, chosen_arithmetic(options.arithmetic));
   OCTET_ASSIGN(run.max_memory, invocation.memory_limit());
   if (options.per_tensor) run.tensors = ComparisonOptions::Tensors::kAllByName;
   if (!options.labels.empty()) {
@@ -135,7 +137,9 @@ void add_compare(CLI::App& app, Invocation& invocation) {
       "Measures how far a second model (say, quantized) is from a first (float), in the built-in "
       "interpreter",
       "  octet compare model.onnx model.int8.onnx --data evaluation.npy --labels labels.npy\n"
-      "  octet compare model.onnx model.int8.onnx --data evaluation.npy --min-sqnr 20 --json");
+      "  octet compare model.onnx model.int8.onnx --data evaluation.npy --min-sqnr 20 --json\n"
+      "  octet compare model.onnx model.int8.onnx --data evaluation.npy --arithmetic "
+      "saturating-pairs");
   verb.add_option("FIRST", options->first, "Model to measure against")->required();
   verb.add_option("SECOND", options->second, "Model to measure")->required();
   add_data_options(verb, options->data);
@@ -146,6 +150,7 @@ void add_compare(CLI::App& app, Invocation& invocation) {
   verb.add_option("--max-drop", options->max_drop,
                   "Exit 7 when top-1 falls by more points than this");
   verb.add_flag("--per-tensor", options->per_tensor, "Also every tensor both models have by name");
+  add_arithmetic_option(verb, options->arithmetic);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {
     invocation.action = [options, &invocation] { return compare(*options, invocation); };

@@ -209,6 +209,7 @@ Result<Comparison> compare_models(std::shared_ptr<const Graph> first,
   const size_t count = std::min(options.samples, dataset.size() - begin);
   if (count == 0) return bad_data("no sample to compare on");
   interpreter::Options run_options;
+  run_options.arithmetic = options.arithmetic;
   if (options.max_memory > 0) run_options.max_memory = options.max_memory;
   interpreter::Options other_options = run_options;
   if (options.tensors == ComparisonOptions::Tensors::kAllByName) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/data/dataset.h"
+#include "compiler/interpreter/interpreter.h"
 #include "compiler/ir/graph.h"
 #include "tools/octet/invocation.h"
 
@@ -44,6 +45,7 @@ struct ComparisonOptions {
   size_t threads = 1;
   int64_t max_memory = 0;
   std::vector<int64_t> labels = {};  // one per row of all samples, or empty
+  interpreter::Arithmetic arithmetic = interpreter::Arithmetic::kInteger;
   enum class Tensors { kOutputsOnly, kAllByName } tensors = Tensors::kOutputsOnly;
   std::function<void(size_t, size_t)> progress = nullptr;
 };

@@ -16,6 +16,7 @@ struct RunOptions {
   std::string model;
   std::string output;
   bool reference = false;
+  std::string arithmetic;
   DataOptions data;
 };
 
@@ -49,6 +50,7 @@ Status run(const RunOptions& options, const Invocation& invocation) {
   if (dataset->size() == 0) return bad_data("there is no sample to run");
   interpreter::Options run_options;
   if (options.reference) run_options.kernels = interpreter::Kernels::kReference;
+  OCTET_ASSIGN(run_options.arithmetic, chosen_arithmetic(options.arithmetic));
   OCTET_ASSIGN(run_options.max_memory, invocation.memory_limit());
   auto interpreter = interpreter::Interpreter::create(graph, run_options);
   if (!interpreter.ok()) return interpreter.error().in(options.model);
@@ -100,13 +102,15 @@ Status run(const RunOptions& options, const Invocation& invocation) {
 
 void add_run(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App& verb = add_verb(app, invocation, "run",
-                            "Runs a model, float or quantized, in the built-in interpreter",
-                            "  octet run model.onnx --data evaluation.npy -o outputs.npz");
+  CLI::App& verb = add_verb(
+      app, invocation, "run", "Runs a model, float or quantized, in the built-in interpreter",
+      "  octet run model.onnx --data evaluation.npy -o outputs.npz\n"
+      "  octet run model.int8.onnx --data evaluation.npy --arithmetic fixed-point");
   verb.add_option("MODEL", options->model, "ONNX model")->required();
   verb.add_option("-o,--output", options->output,
                   "Outputs as .npz: an array per output name, samples along the first axis");
   verb.add_flag("--reference", options->reference, "Plain loops instead of the fast kernels");
+  add_arithmetic_option(verb, options->arithmetic);
   add_data_options(verb, options->data);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {

@@ -1,5 +1,8 @@
 #include "tools/octet/shared_options.h"
 
+#include <array>
+#include <utility>
+
 #include "backends/backends.h"
 #include "compiler/base/names.h"
 
@@ -13,6 +16,30 @@ void add_run_options(CLI::App& verb, Invocation& invocation) {
   verb.add_option("--max-memory", invocation.max_memory,
                   "Memory that the model's tensors may take, as 2GiB; half of the machine's, at "
                   "most 8GiB, when absent");
+}
+
+void add_arithmetic_option(CLI::App& verb, std::string& name) {
+  verb.add_option("--arithmetic", name,
+                  "What integer operators compute with: exact (ONNX Runtime on x86 with VNNI; the "
+                  "default), saturating-pairs (x86 without VNNI), neon (ONNX Runtime on ARM64), "
+                  "fixed-point (TensorFlow Lite, CMSIS-NN) or as-written (on floats); see "
+                  "docs/arithmetic.md");
+}
+
+Result<interpreter::Arithmetic> chosen_arithmetic(const std::string& name) {
+  using interpreter::Arithmetic;
+  static constexpr std::array<std::pair<std::string_view, Arithmetic>, 5> kNames = {
+      {{"exact", Arithmetic::kInteger},
+       {"saturating-pairs", Arithmetic::kSaturatingPairs},
+       {"neon", Arithmetic::kNeon},
+       {"fixed-point", Arithmetic::kFixedPoint},
+       {"as-written", Arithmetic::kAsWritten}}};
+  if (name.empty()) return Arithmetic::kInteger;
+  for (const auto& [known, arithmetic] : kNames) {
+    if (name == known) return arithmetic;
+  }
+  return usage_error("--arithmetic ", quote_name(name),
+                     ": give exact, saturating-pairs, neon, fixed-point or as-written");
 }
 
 void add_plan_options(CLI::App& verb, PlanOptions& options) {

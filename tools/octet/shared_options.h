@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "compiler/interpreter/interpreter.h"
 #include "compiler/plan/backend_spec.h"
 #include "compiler/plan/recipe.h"
 #include "tools/octet/invocation.h"
@@ -11,6 +12,11 @@ namespace octet::tools {
 
 // --threads and --max-memory.
 void add_run_options(CLI::App& verb, Invocation& invocation);
+
+// --arithmetic: what integer operators compute with.
+void add_arithmetic_option(CLI::App& verb, std::string& name);
+// kUsage, with the names there are, for another word; empty is exact.
+Result<interpreter::Arithmetic> chosen_arithmetic(const std::string& name);
 
 // --backend, --recipe and --range: what decides about quantization.
 struct PlanOptions {

@@ -35,8 +35,15 @@ std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, f
   auto multipliers = scales_of(request, kWScale, channels);
   auto bias = integer_bias(request, kBias, channels);
   if (!y || !multipliers || !bias) return std::nullopt;
-  for (float& m : *multipliers) m = ops::output_multiplier(x_scale, m, y->scale);
-  return IntegerLinearOutput{std::move(*multipliers), std::move(*bias), y->range};
+  IntegerLinearOutput out{{}, std::move(*bias), y->range};
+  for (float& m : *multipliers) {
+    if (request.device.is_fixed_point()) {
+      out.fixed.emplace_back(ops::fixed_point_factor(x_scale, m, y->scale));
+    }
+    m = ops::output_multiplier(x_scale, m, y->scale);
+  }
+  out.multipliers = std::move(*multipliers);
+  return out;
 }
 
 }  // namespace
@@ -53,6 +60,10 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
   if (!given) return KernelPtr();
   auto output = linear_output(request, given->scale, conv.out_channels);
   if (!output) return KernelPtr();
+  if (request.device.saturates_pairs() && x.dtype == ir::DType::kUint8) {
+    output->pair_errors = PairErrors::of_conv(*request.input(kWeight).constant, conv,
+                                              static_cast<uint8_t>(given->zero_point));
+  }
   const auto products =
       exact_products(*request.input(kWeight).constant, 0, x.dtype, given->zero_point, *output);
   if (!products) return KernelPtr();

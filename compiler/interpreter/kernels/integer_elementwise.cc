@@ -137,7 +137,9 @@ bool is_channels_last(const Operand& x) {
 
 template <typename Formula>
 Result<KernelPtr> make_binary(const KernelRequest& request) {
-  if (!request.has_input(3)) return KernelPtr();
+  if (!request.has_input(3) || request.device.is_fixed_point() || request.device.is_neon()) {
+    return KernelPtr();
+  }
   const Operand& y = request.outputs[0];
   // The order of summing follows the row-major shapes, whatever the layout.
   std::array<size_t, 2> operands = {0, 3};

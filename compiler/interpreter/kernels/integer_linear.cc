@@ -18,8 +18,11 @@ int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 struct ScratchPlan {
   int64_t source = 0;  // floats, none where products are of integers
   int64_t sums = 0;
+  int64_t row = 0;  // bytes, for pairs that saturate
   int64_t source_bytes() const { return aligned(source * static_cast<int64_t>(sizeof(float))); }
   int64_t sums_bytes() const { return aligned(sums * static_cast<int64_t>(sizeof(int32_t))); }
+  int64_t row_bytes() const { return aligned(row); }
+  int64_t bytes() const { return source_bytes() + sums_bytes() + row_bytes(); }
 };
 
 // How to read the source as floats.
@@ -40,19 +43,24 @@ struct FloatSource {
 // The primitive writes sums into scratch memory; the output stage reads them there.
 class IntegerLinearKernel : public Kernel {
  public:
-  IntegerLinearKernel(OnednnKernel products, ScratchPlan plan, std::optional<FloatSource> source,
-                      IntegerLinearOutput output)
+  IntegerLinearKernel(OnednnKernel products, size_t data, ScratchPlan plan,
+                      std::optional<FloatSource> source, IntegerLinearOutput output)
       : products_(std::move(products)),
+        data_(data),
         plan_(plan),
         source_(source),
         range_(output.range),
+        pair_errors_(std::move(output.pair_errors)),
+        is_fixed_point_(!output.fixed.empty()),
+        fixed_stage_(std::move(output.fixed), output.bias),
         stage_(std::move(output.multipliers), std::move(output.bias)) {}
 
   std::unique_ptr<KernelState> make_state() const override { return products_.make_state(); }
 
   Status execute(const Execution& e) const override {
     std::byte* const sums_at = e.scratch + plan_.source_bytes();
-    std::byte* const rest = sums_at + plan_.sums_bytes();
+    std::byte* const row_at = sums_at + plan_.sums_bytes();
+    std::byte* const rest = row_at + plan_.row_bytes();
     auto* sums = reinterpret_cast<int32_t*>(sums_at);
     if (source_) {
       source_->read(e, {reinterpret_cast<float*>(e.scratch), static_cast<size_t>(plan_.source)});
@@ -66,8 +74,11 @@ class IntegerLinearKernel : public Kernel {
     } else {
       OCTET_TRY(products_.execute({e.inputs, {&sums_at, 1}, rest, e.state, e.stream}));
     }
-    const std::span<const int32_t> all(sums, static_cast<size_t>(plan_.sums));
-    if (range_) {
+    const std::span<int32_t> all(sums, static_cast<size_t>(plan_.sums));
+    pair_errors_.add(e.input<uint8_t>(data_), row_at, all);
+    if (range_ && is_fixed_point_) {
+      fixed_stage_.requantize(all, *range_, {e.output<uint8_t>(), all.size()});
+    } else if (range_) {
       stage_.requantize(all, *range_, {e.output<uint8_t>(), all.size()});
     } else {
       stage_.dequantize(all, {e.output<float>(), all.size()});
@@ -77,9 +88,13 @@ class IntegerLinearKernel : public Kernel {
 
  private:
   OnednnKernel products_;
+  size_t data_;
   ScratchPlan plan_;
   std::optional<FloatSource> source_;
   std::optional<numerics::QuantizedRange> range_;
+  PairErrors pair_errors_;
+  bool is_fixed_point_;
+  numerics::FixedPointStage fixed_stage_;
   numerics::OutputStage stage_;
 };
 
@@ -133,8 +148,8 @@ std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, 
   if (!has_isa(dnnl::cpu_isa::avx512_core_vnni)) {
     return fit ? std::optional(Products::kFloat) : std::nullopt;
   }
-  const bool to_bytes = onednn::kScalesOutputsAfterBias && fit && output.range.has_value() &&
-                        output.range->zero_point == 0;
+  const bool to_bytes = onednn::kScalesOutputsAfterBias && fit && output.is_plain() &&
+                        output.range.has_value() && output.range->zero_point == 0;
   return to_bytes ? Products::kIntegerToBytes : Products::kInteger;
 }
 
@@ -213,12 +228,13 @@ Result<KernelPtr> make_integer_linear(const KernelRequest& request,
   if (parts.products == Products::kIntegerToBytes) {
     kernel = std::make_unique<OnednnKernel>(std::move(products));
   } else {
-    const ScratchPlan plan{floats ? x.count() : 0, request.outputs[0].count()};
+    const ScratchPlan plan{floats ? x.count() : 0, request.outputs[0].count(),
+                           output.pair_errors.scratch_bytes()};
     std::optional<FloatSource> source;
     if (floats) source = FloatSource{operands.data, x.dtype, parts.source_zero_point};
-    kernel =
-        std::make_unique<IntegerLinearKernel>(std::move(products), plan, source, std::move(output));
-    kernel->scratch_bytes = plan.source_bytes() + plan.sums_bytes();
+    kernel = std::make_unique<IntegerLinearKernel>(std::move(products), operands.data, plan, source,
+                                                   std::move(output));
+    kernel->scratch_bytes = plan.bytes();
   }
   kernel->scratch_bytes += static_cast<int64_t>(parts.scratch.get_size());
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());

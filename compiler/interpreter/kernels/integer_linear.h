@@ -7,7 +7,9 @@
 
 #include "compiler/interpreter/kernels/integer_operands.h"
 #include "compiler/interpreter/kernels/onednn_kernel.h"
+#include "compiler/interpreter/kernels/pair_errors.h"
 #include "compiler/interpreter/threads.h"
+#include "compiler/numerics/fixed_point.h"
 
 namespace octet::interpreter {
 
@@ -23,6 +25,12 @@ struct IntegerLinearOutput {
   std::vector<float> multipliers;  // one per output channel
   std::vector<int32_t> bias;       // one per output channel, or none
   std::optional<numerics::QuantizedRange> range;
+  // In place of `multipliers`, where there is a range: on devices that requantize in fixed point.
+  std::vector<numerics::FixedPointMultiplier> fixed = {};
+  // Not empty where sums are of saturating pairs. Sums must then come as rows of one per channel.
+  PairErrors pair_errors = {};
+
+  bool is_plain() const { return fixed.empty() && pair_errors.empty(); }
 };
 
 // The way for this machine and these weights, `axis` running over output channels, and data of type

@@ -32,8 +32,15 @@ std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, c
   }
   const auto y = output_range(request, at.y_scale, at.y_zero);
   if (!y) return std::nullopt;
-  for (float& m : *multipliers) m = ops::output_multiplier(a_scale, m, y->scale);
-  return IntegerLinearOutput{std::move(*multipliers), std::move(*bias), y->range};
+  IntegerLinearOutput out{{}, std::move(*bias), y->range};
+  for (float& m : *multipliers) {
+    if (request.device.is_fixed_point()) {
+      out.fixed.emplace_back(ops::fixed_point_factor(a_scale, m, y->scale));
+    }
+    m = ops::output_multiplier(a_scale, m, y->scale);
+  }
+  out.multipliers = std::move(*multipliers);
+  return out;
 }
 
 Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orientation b_layout) {
@@ -51,6 +58,10 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
   if (a.shape.back() != depth) return KernelPtr();
   auto output = linear_output(request, at, given->scale, columns);
   if (!output) return KernelPtr();
+  if (request.device.saturates_pairs() && a.dtype == ir::DType::kUint8) {
+    output->pair_errors = PairErrors::of_matmul(
+        *b.constant, {depth, columns, transposed ? 1 : columns, transposed ? depth : 1});
+  }
   const auto products =
       exact_products(*b.constant, transposed ? 0 : 1, a.dtype, given->zero_point, *output);
   if (!products) return KernelPtr();

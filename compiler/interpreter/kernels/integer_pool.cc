@@ -3,6 +3,7 @@
 
 #include "compiler/base/vectorized.h"
 #include "compiler/interpreter/kernels/integer_operands.h"
+#include "compiler/numerics/fixed_point.h"
 
 namespace octet::interpreter {
 namespace {
@@ -19,12 +20,44 @@ OCTET_VECTORIZED void add_row(const int8_t* row, int64_t count, int32_t* sums) {
   accumulate(row, count, sums);
 }
 
+// From sums to means.
+class MeanStage {
+ public:
+  MeanStage(const KernelRequest& request, float x_scale, float y_scale, int64_t positions)
+      : is_fixed_point_(request.device.is_fixed_point()),
+        stage_(std::vector<float>(channels(request),
+                                  x_scale / (y_scale * static_cast<float>(positions))),
+               {}),
+        fixed_(std::vector(channels(request),
+                           numerics::FixedPointMultiplier(
+                               static_cast<double>(x_scale) /
+                               (static_cast<double>(y_scale) * static_cast<double>(positions)))),
+               {}) {}
+
+  void requantize(std::span<const int32_t> sums, const numerics::QuantizedRange& range,
+                  std::span<uint8_t> out) const {
+    if (is_fixed_point_) {
+      fixed_.requantize(sums, range, out);
+    } else {
+      stage_.requantize(sums, range, out);
+    }
+  }
+
+ private:
+  static size_t channels(const KernelRequest& request) {
+    return static_cast<size_t>(request.input(0).shape[1]);
+  }
+
+  bool is_fixed_point_;
+  numerics::OutputStage stage_;
+  numerics::FixedPointStage fixed_;
+};
+
 template <typename T>
 class GlobalAverageKernel : public Kernel {
  public:
   GlobalAverageKernel(int64_t batch, int64_t channels, int64_t positions, Layout layout,
-                      int32_t zero_point, numerics::OutputStage stage,
-                      numerics::QuantizedRange range)
+                      int32_t zero_point, MeanStage stage, numerics::QuantizedRange range)
       : batch_(batch),
         channels_(channels),
         positions_(positions),
@@ -62,7 +95,7 @@ class GlobalAverageKernel : public Kernel {
   int64_t positions_;
   bool last_;
   int32_t zero_point_;
-  numerics::OutputStage stage_;
+  MeanStage stage_;
   numerics::QuantizedRange range_;
 };
 
@@ -80,8 +113,7 @@ Result<KernelPtr> make_integer_global_average(const KernelRequest& request) {
   }
   const int64_t positions = x.count() / (x.shape[0] * x.shape[1]);
   if (positions > kMostPositions) return KernelPtr();
-  const float multiplier = given->scale / (y->scale * static_cast<float>(positions));
-  numerics::OutputStage stage(std::vector<float>(static_cast<size_t>(x.shape[1]), multiplier), {});
+  MeanStage stage(request, given->scale, y->scale, positions);
   const Layout layout = x.layout.channel_block() == x.shape[1] ? x.layout : Layout();
   KernelPtr kernel;
   if (x.dtype == ir::DType::kInt8) {

@@ -3,14 +3,15 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from . import control_flow_ops, elementwise_ops, index_ops, integer_ops, network_ops, rare_ops, shape_ops
+from . import control_flow_ops, elementwise_ops, index_ops, integer_ops, microsoft_ops, network_ops, rare_ops, shape_ops
 from .builder import Builder, Skip, constant_proto, finished_model, open_shape, tensor_type
 
 FAMILIES = {
     "elementwise": elementwise_ops.OPS, "shape": shape_ops.OPS, "index": index_ops.OPS,
     "network": network_ops.OPS, "integer": integer_ops.OPS,
-    "control flow": control_flow_ops.OPS, "rare": rare_ops.OPS,
+    "control flow": control_flow_ops.OPS, "rare": rare_ops.OPS, "microsoft": microsoft_ops.OPS,
 }
+RARE = (rare_ops.OPS, microsoft_ops.OPS)
 OPSETS = range(13, 23)
 
 
@@ -29,7 +30,7 @@ def flattened(g):
     if not hasattr(g, "menu"):
         items = []
         for ops in FAMILIES.values():
-            taste = g.choice([0.3, 1.0, 1.0, 3.0]) * (0.2 if ops is rare_ops.OPS else 1) / sum(w for _, w in ops)
+            taste = g.choice([0.3, 1.0, 1.0, 3.0]) * (0.2 if ops in RARE else 1) / sum(w for _, w in ops)
             items += [(maker, weight * taste * len(ops)) for maker, weight in ops]
         weights = np.array([w for _, w in items])
         g.menu = ([m for m, _ in items], np.cumsum(weights / weights.sum()))

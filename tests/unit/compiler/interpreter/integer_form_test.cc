@@ -143,6 +143,22 @@ TEST(IntegerForm, OperandThatComesFromFloatKeepsItFloat) {
   }
 }
 
+// Before version 13 all axes from `axis` on are one row.
+TEST(IntegerForm, SoftmaxKeepsItsRows) {
+  for (const int64_t opset : {11, 17}) {
+    auto b = builder(opset);
+    const ValueId x = through(b, b.input("x", {2, 3, 4}), kX);
+    const Activation share{DType::kUint8, 1.0F / 256.0F, 0};
+    b.output(through(b, b.op("Softmax", {x}, {{"axis", int64_t{1}}}), share));
+    const auto graph = std::make_shared<const Graph>(b.finish());
+    EXPECT_EQ(operators(Graph(*graph))["QLinearSoftmax"], 1);
+    const auto found = run(graph, random_inputs(*graph, 3))[0].to_floats();
+    double sum = 0;  // of the first row, which is all of the first sample before version 13
+    for (size_t i = 0; i < 12; ++i) sum += static_cast<double>(found[i]);
+    EXPECT_NEAR(sum, opset < 13 ? 1.0 : 4.0, 12.0 / 256);
+  }
+}
+
 TEST(IntegerForm, MovedElementsNeedOneScaleOnBothSides) {
   for (const Activation& to : {kX, kY}) {
     auto b = builder();

@@ -161,6 +161,8 @@ TEST(IntegerUnary, IsExact) {
     const ValueId x = through(b, b.input("x", {2, 21, 5, 6}), from);
     b.output(quantize(b, b.op("Sigmoid", {x}), {to.dtype, 1.0F / 256.0F, to.zero_point}));
     b.output(quantize(b, b.op("LeakyRelu", {x}, {{"alpha", 0.1F}}), to));
+    const Activation share{to.dtype, 1.0F / 256.0F, to.dtype == DType::kUint8 ? 0 : -128};
+    b.output(quantize(b, b.op("Softmax", {x}, {{"axis", int64_t{1}}}), share));
     const ValueId conv = through(b, b.op("Conv", {x, weight(b, {9, 21, 1, 1}, 0)}), to);
     b.output(quantize(b, b.op("LeakyRelu", {conv}), to));
     expect_exact(b.finish());

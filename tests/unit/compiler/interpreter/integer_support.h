@@ -68,17 +68,22 @@ inline ValueId bias(GraphBuilder& b, int64_t channels, float x_scale, float scal
               {{"axis", int64_t{0}}});
 }
 
-// Fast kernels and reference evaluation give the same bits.
+// Fast kernels and reference evaluation give the same bits, with every arithmetic on integers.
 inline void expect_exact(Graph&& built, uint64_t seed = 1) {
   const auto inputs = random_inputs(built, seed);
   const auto graph = std::make_shared<const Graph>(std::move(built));
-  Options reference;
-  reference.kernels = Kernels::kReference;
-  const auto expected = run(graph, inputs, reference);
-  const auto actual = run(graph, inputs);
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) {
-    expect_near(actual[i], expected[i], 0.0, cat("output ", i));
+  for (const Arithmetic arithmetic : {Arithmetic::kInteger, Arithmetic::kSaturatingPairs,
+                                      Arithmetic::kNeon, Arithmetic::kFixedPoint}) {
+    Options options;
+    options.arithmetic = arithmetic;
+    const auto actual = run(graph, inputs, options);
+    options.kernels = Kernels::kReference;
+    const auto expected = run(graph, inputs, options);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      expect_near(actual[i], expected[i], 0.0,
+                  cat("output ", i, ", arithmetic ", static_cast<int>(arithmetic)));
+    }
   }
 }
 
