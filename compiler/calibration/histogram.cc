@@ -1,8 +1,11 @@
 #include "compiler/calibration/histogram.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+
+#include "compiler/base/vectorized.h"
 
 namespace octet::calibration {
 namespace {
@@ -10,6 +13,53 @@ namespace {
 // floor(x / 2^exponent). The product is exact: a float times a power of two fits a double.
 int64_t bin_of(float x, double inverse_width) {
   return static_cast<int64_t>(std::floor(static_cast<double>(x) * inverse_width));
+}
+
+constexpr int kGreatestFloatExponent = 127;  // of a power of two that is a float
+
+// The same in float32, `half` added; |x * inverse_width| <= half. The product is exact unless it is
+// too small to be a normal number, and then x has the sign that floor needs.
+OCTET_VECTORIZED void bins_of(const float* values, size_t count, float inverse_width, int32_t half,
+                              uint16_t* bins) {
+  for (size_t i = 0; i < count; ++i) {
+    const float x = values[i];
+    const float product = x * inverse_width;
+    const auto whole = static_cast<int32_t>(product);
+    const int32_t below = static_cast<int32_t>(product < static_cast<float>(whole)) |
+                          (static_cast<int32_t>(x < 0.0F) & static_cast<int32_t>(whole == 0));
+    bins[i] = static_cast<uint16_t>(whole - below + half);
+  }
+}
+
+// Counts into several tables in turn: values that repeat, as zeros do behind Relu, would wait for
+// each other in one.
+void count_in_pieces(std::span<const float> values, float inverse_width,
+                     std::vector<uint64_t>& counts) {
+  constexpr size_t kPiece = 1024;
+  constexpr size_t kTables = 4;
+  constexpr size_t kWorthTables = 1 << 14;
+  constexpr size_t kMostPerTables = size_t{1} << 30;  // keeps 32 bits from running over
+  std::array<uint16_t, kPiece> bins;
+  std::array<std::array<uint32_t, Histogram::kBins + 16>, kTables> tables;
+  while (!values.empty()) {
+    const std::span<const float> part = values.first(std::min(values.size(), kMostPerTables));
+    values = values.subspan(part.size());
+    const bool with_tables = part.size() >= kWorthTables;
+    if (with_tables) tables = {};
+    for (size_t at = 0; at < part.size(); at += kPiece) {
+      const size_t count = std::min(kPiece, part.size() - at);
+      bins_of(part.data() + at, count, inverse_width, Histogram::kHalf, bins.data());
+      size_t i = 0;
+      for (; with_tables && i + kTables <= count; i += kTables) {
+        for (size_t t = 0; t < kTables; ++t) ++tables[t][bins[i + t]];
+      }
+      for (; i < count; ++i) ++counts[bins[i]];
+    }
+    if (!with_tables) continue;
+    for (const auto& table : tables) {
+      for (size_t i = 0; i < counts.size(); ++i) counts[i] += table[i];
+    }
+  }
 }
 
 // The least exponent at which both values have a bin.
@@ -29,11 +79,20 @@ int least_exponent(float min, float max) {
 
 void Histogram::add(std::span<const float> values) {
   if (values.empty()) return;
-  if (counts_.empty()) counts_.assign(kBins, 0);
   const auto [min, max] = std::minmax_element(values.begin(), values.end());
-  raise_to(least_exponent(*min, *max));
-  const double inverse = std::ldexp(1.0, -exponent_);
-  for (float x : values) ++counts_[static_cast<size_t>(bin_of(x, inverse) + kHalf)];
+  add(values, {*min, *max});
+}
+
+void Histogram::add(std::span<const float> values, const Extremes& extremes) {
+  if (values.empty()) return;
+  if (counts_.empty()) counts_.assign(kBins, 0);
+  raise_to(least_exponent(extremes.min, extremes.max));
+  if (-exponent_ > kGreatestFloatExponent) {
+    const double inverse = std::ldexp(1.0, -exponent_);
+    for (float x : values) ++counts_[static_cast<size_t>(bin_of(x, inverse) + kHalf)];
+  } else {
+    count_in_pieces(values, std::ldexp(1.0F, -exponent_), counts_);
+  }
 }
 
 void Histogram::merge(const Histogram& other) {

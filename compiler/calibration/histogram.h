@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "compiler/calibration/extremes.h"
+
 namespace octet::calibration {
 
 class Histogram {
@@ -21,6 +23,8 @@ class Histogram {
 
   // Values must be finite.
   void add(std::span<const float> values);
+  // The same for one who knows the least and the greatest of them.
+  void add(std::span<const float> values, const Extremes& extremes);
   void merge(const Histogram& other);
 
   int exponent() const { return exponent_; }                    // e; bin width is 2^e

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "compiler/interpreter/kernel_registry.h"
@@ -50,6 +51,7 @@ class UnitMaker {
       if (fusion == Fusion::kAll) {
         if (takes_post_ops(graph_.node(nodes[i]))) extend(unit);
         if (graph_.node(nodes[i]).is("QuantizeLinear")) extend_to_dequantize(unit);
+        if (graph_.node(nodes[i]).is("Reshape")) extend_to_shuffle(unit);
       }
       at[position[unit.nodes.back().index()]] = std::move(unit);
     }
@@ -111,6 +113,48 @@ class UnitMaker {
     unit.nodes.push_back(next);
     unit.post_ops.push_back({PostOp::Kind::kDequantize});
     joined_[next.index()] = true;
+  }
+
+  // [n, groups * c, ...] -> [n, groups, c, ...] -> [n, c, groups, ...] -> [n, c * groups, ...].
+  void extend_to_shuffle(Unit& unit) {
+    const Node& cut = graph_.node(unit.nodes[0]);
+    const NodeId turn = only_reader(cut.output());
+    if (!turn.valid() || !graph_.node(turn).is("Transpose")) return;
+    const NodeId join = only_reader(graph_.node(turn).output());
+    if (!join.valid() || !graph_.node(join).is("Reshape")) return;
+    const auto from = extents(cut.inputs[0]);
+    const auto between = extents(cut.output());
+    if (!from || !between || extents(graph_.node(join).output()) != from || from->size() < 3 ||
+        from->size() > 5 || graph_.node(join).inputs[0] != graph_.node(turn).output()) {
+      return;
+    }
+    std::vector<int64_t> grouped = *from;
+    const int64_t groups = between->size() > 1 ? (*between)[1] : 0;
+    if (groups < 2 || grouped[1] % groups != 0) return;
+    grouped[1] /= groups;
+    grouped.insert(grouped.begin() + 1, groups);
+    std::vector<int64_t> order(grouped.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::swap(order[1], order[2]);
+    if (*between != grouped || ir::ints_attribute(graph_.node(turn), "perm", {}) != order) return;
+    for (const NodeId id : {turn, join}) {
+      unit.nodes.push_back(id);
+      unit.post_ops.push_back({PostOp::Kind::kShuffle, static_cast<float>(groups)});
+      joined_[id.index()] = true;
+    }
+  }
+
+  // The node that alone reads a value that nobody else looks at, unless it is in a unit already.
+  NodeId only_reader(ValueId value) const {
+    if (!value.valid() || readers_[value.index()] != 1) return {};
+    const NodeId reader = reader_of(value);
+    return reader.valid() && !joined_[reader.index()] ? reader : NodeId();
+  }
+
+  // Of a value of known shape.
+  std::optional<std::vector<int64_t>> extents(ValueId id) const {
+    if (!id.valid() || !specialized_.is_static(id)) return std::nullopt;
+    return specialized_.value(id).type.shape.extents();
   }
 
   bool same_constant(ValueId a, ValueId b) const {

@@ -1,5 +1,5 @@
-// Which nodes run as one kernel: a linear node and the elementwise nodes behind it, or
-// QuantizeLinear and DequantizeLinear.
+// Which nodes run as one kernel: a linear node and the elementwise nodes behind it, QuantizeLinear
+// and DequantizeLinear, or the three of a channel shuffle.
 #pragma once
 
 #include <vector>

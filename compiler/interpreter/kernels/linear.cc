@@ -30,6 +30,7 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request) {
     switch (op.kind) {
       case PostOp::Kind::kBias:
       case PostOp::Kind::kDequantize:
+      case PostOp::Kind::kShuffle:
         break;
       case PostOp::Kind::kSum:
         ops.append_sum(1.0F);
