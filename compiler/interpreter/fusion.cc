@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "compiler/interpreter/gelu_pieces.h"
 #include "compiler/interpreter/kernel_registry.h"
 
 namespace octet::interpreter {
@@ -48,7 +49,9 @@ class UnitMaker {
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (joined_[nodes[i].index()]) continue;
       Unit unit{{nodes[i]}, {}, {}};
-      if (fusion == Fusion::kAll) {
+      if (fusion == Fusion::kAll && begins_gelu(nodes[i])) {
+        unit = gelu_unit(nodes[i]);
+      } else if (fusion == Fusion::kAll) {
         if (takes_post_ops(graph_.node(nodes[i]))) extend(unit);
         if (graph_.node(nodes[i]).is("QuantizeLinear")) extend_to_dequantize(unit);
         if (graph_.node(nodes[i]).is("Reshape")) extend_to_shuffle(unit);
@@ -66,6 +69,7 @@ class UnitMaker {
   void extend(Unit& unit) {
     for (;;) {
       const ValueId value = graph_.node(unit.nodes.back()).output();
+      if (extend_to_gelu(unit, value)) continue;
       if (!value.valid() || readers_[value.index()] != 1 || !is_float(value)) return;
       const NodeId next = reader_of(value);
       if (!next.valid() || joined_[next.index()]) return;
@@ -91,6 +95,45 @@ class UnitMaker {
       return algorithm(other.kind) == algorithm(op.kind) &&
              (other.alpha != op.alpha || other.beta != op.beta);
     });
+  }
+
+  // The value that a product with a constant is of.
+  ValueId scaled_value(NodeId id) const {
+    const Node& node = graph_.node(id);
+    if (!node.is("Mul") && !node.is("Div")) return {};
+    const bool second = node.is("Mul") && specialized_.value(node.inputs[0]).constant != nullptr;
+    return node.inputs[second ? 1 : 0];
+  }
+
+  bool begins_gelu(NodeId id) const {
+    const ValueId x = scaled_value(id);
+    return x.valid() && !free_gelu_pieces(x).empty();
+  }
+
+  Unit gelu_unit(NodeId id) {
+    Unit unit{free_gelu_pieces(scaled_value(id)), {{PostOp::Kind::kGelu}}, {}};
+    for (const NodeId piece : unit.nodes) joined_[piece.index()] = true;
+    return unit;
+  }
+
+  bool extend_to_gelu(Unit& unit, ValueId value) {
+    if (!value.valid() || clashes(unit, {PostOp::Kind::kGelu})) return false;
+    const std::vector<NodeId> pieces = free_gelu_pieces(value);
+    for (const NodeId piece : pieces) {
+      unit.nodes.push_back(piece);
+      joined_[piece.index()] = true;
+    }
+    if (!pieces.empty()) unit.post_ops.push_back({PostOp::Kind::kGelu});
+    return !pieces.empty();
+  }
+
+  // None when one of them is in a unit.
+  std::vector<NodeId> free_gelu_pieces(ValueId x) const {
+    std::vector<NodeId> pieces = gelu_pieces({graph_, specialized_, readers_, runs_}, x);
+    const bool taken =
+        std::any_of(pieces.begin(), pieces.end(), [&](NodeId id) { return joined_[id.index()]; });
+    if (taken) pieces.clear();
+    return pieces;
   }
 
   void extend_to_dequantize(Unit& unit) {

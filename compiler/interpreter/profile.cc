@@ -21,6 +21,7 @@ void Profile::add(const std::string& op, const std::string& node, Nanoseconds ti
   Entry& entry = entries_.try_emplace({op, node}, Entry{op, node}).first->second;
   ++entry.runs;
   entry.time += time;
+  entry.least = std::min(entry.least, time);
 }
 
 void Profile::merge(const Profile& other) {
@@ -28,6 +29,7 @@ void Profile::merge(const Profile& other) {
     Entry& to = entries_.try_emplace(key, Entry{from.op, from.node}).first->second;
     to.runs += from.runs;
     to.time += from.time;
+    to.least = std::min(to.least, from.least);
   }
 }
 
@@ -36,9 +38,12 @@ std::vector<Profile::Entry> Profile::nodes() const { return longest_first(entrie
 std::vector<Profile::Entry> Profile::operators() const {
   std::map<std::string, Entry> by_op;
   for (const auto& [key, from] : entries_) {
-    Entry& to = by_op.try_emplace(from.op, Entry{from.op, ""}).first->second;
+    Entry none{from.op, ""};
+    none.least = Nanoseconds(0);
+    Entry& to = by_op.try_emplace(from.op, none).first->second;
     to.runs += from.runs;
     to.time += from.time;
+    to.least += from.least;
   }
   return longest_first(by_op);
 }

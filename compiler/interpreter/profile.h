@@ -21,15 +21,17 @@ class Profile {
     std::string op;
     std::string node;  // as messages name it; of several operators the first
     int64_t runs = 0;
-    Nanoseconds time = Nanoseconds(0);
+    Nanoseconds time = Nanoseconds(0);  // of all runs
+    // Of the shortest run: what the step takes when nothing else is on the machine.
+    Nanoseconds least = Nanoseconds::max();
   };
 
   void add(const std::string& op, const std::string& node, Nanoseconds time);
   void merge(const Profile& other);
 
-  // Longest first; equal ones by name.
+  // The longest by `least` first; equal ones by name.
   std::vector<Entry> nodes() const;
-  // The same summed up by `op`; `node` is empty, and `runs` counts steps.
+  // The same summed up by `op`; `node` is empty, `runs` counts steps.
   std::vector<Entry> operators() const;
 
  private:

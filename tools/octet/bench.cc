@@ -53,10 +53,11 @@ struct Timing {
   size_t samples_at_a_time = 1;
   size_t threads_per_sample = 1;
   double seconds = 0.0;
+  double sample_seconds = 0.0;  // the shortest run of a single sample
 };
 
-void keep_least(Timing& timing, double seconds) {
-  timing.seconds = timing.seconds > 0.0 ? std::min(timing.seconds, seconds) : seconds;
+double least_of(double known, double seconds) {
+  return known > 0.0 ? std::min(known, seconds) : seconds;
 }
 
 // One interpreter, and the time of running all samples through it.
@@ -75,14 +76,18 @@ class Runner {
 
   Status round() {
     const auto start = Clock::now();
-    OCTET_TRY(run_all(data_->size(), nullptr));
-    keep_least(timing_, seconds_since(start));
+    std::vector<double> least(timing_.samples_at_a_time, 0.0);
+    OCTET_TRY(run_all(data_->size(), nullptr, &least));
+    timing_.seconds = least_of(timing_.seconds, seconds_since(start));
+    for (double seconds : least) {
+      if (seconds > 0.0) timing_.sample_seconds = least_of(timing_.sample_seconds, seconds);
+    }
     return {};
   }
 
   Result<Profile> profile() const {
     std::vector<Profile> by_worker(timing_.samples_at_a_time);
-    OCTET_TRY(run_all(data_->size(), &by_worker));
+    OCTET_TRY(run_all(data_->size(), &by_worker, nullptr));
     Profile out;
     for (const Profile& profile : by_worker) out.merge(profile);
     return out;
@@ -99,15 +104,21 @@ class Runner {
 
   // Makes the plans, packs weights, and touches the memory of each sample that runs at a time.
   Status warm_up() const {
-    return run_all(std::min(data_->size(), 4 * timing_.samples_at_a_time), nullptr);
+    return run_all(std::min(data_->size(), 4 * timing_.samples_at_a_time), nullptr, nullptr);
   }
 
-  Status run_all(size_t count, std::vector<Profile>* profiles) const {
+  // Where given, each worker has a profile, and the least time of a sample.
+  Status run_all(size_t count, std::vector<Profile>* profiles, std::vector<double>* least) const {
     return parallel_for(
         timing_.samples_at_a_time, count, [&](size_t worker, size_t index) -> Status {
           Profile* const profile = profiles != nullptr ? &(*profiles)[worker] : nullptr;
+          const auto start = Clock::now();
           auto outputs = interpreter_.run(data_->at(index), nullptr, profile);
-          return outputs.ok() ? Status() : outputs.error().in(cat("sample ", index));
+          if (!outputs.ok()) return outputs.error().in(cat("sample ", index));
+          if (least != nullptr) {
+            (*least)[worker] = least_of((*least)[worker], seconds_since(start));
+          }
+          return {};
         });
   }
 
@@ -138,7 +149,7 @@ class ObservedRunner {
     const auto start = Clock::now();
     const auto statistics = calibration_.run(*data_);
     if (!statistics.ok()) return statistics.error();
-    keep_least(timing_, seconds_since(start));
+    timing_.seconds = least_of(timing_.seconds, seconds_since(start));
     return {};
   }
 
@@ -217,16 +228,19 @@ Json entries_json(const std::vector<Profile::Entry>& entries) {
     if (!entry.node.empty()) row["node"] = entry.node;
     row["runs"] = entry.runs;
     row["seconds"] = 1e-9 * static_cast<double>(entry.time.count());
+    row["least_seconds"] = 1e-9 * static_cast<double>(entry.least.count());
     out.push_back(std::move(row));
   }
   return out;
 }
 
 Json timing_json(const Measured& measured, const Timing& timing) {
-  return {{"samples_at_a_time", timing.samples_at_a_time},
-          {"threads_per_sample", timing.threads_per_sample},
-          {"seconds", timing.seconds},
-          {"samples_per_second", measured.rate(timing)}};
+  Json out = {{"samples_at_a_time", timing.samples_at_a_time},
+              {"threads_per_sample", timing.threads_per_sample},
+              {"seconds", timing.seconds},
+              {"samples_per_second", measured.rate(timing)}};
+  if (timing.sample_seconds > 0.0) out["least_sample_seconds"] = timing.sample_seconds;
+  return out;
 }
 
 Json to_json(const Measured& measured) {
@@ -252,14 +266,15 @@ Json to_json(const Measured& measured) {
 void print_entries(std::ostream& out, std::string_view title, size_t samples,
                    const std::vector<Profile::Entry>& entries, size_t most) {
   int64_t all = 0;
-  for (const Profile::Entry& entry : entries) all += entry.time.count();
+  for (const Profile::Entry& entry : entries) all += entry.least.count();
   out << title << '\n';
   for (size_t i = 0; i < std::min(entries.size(), most); ++i) {
     const Profile::Entry& entry = entries[i];
-    const auto time = static_cast<double>(entry.time.count());
-    out << std::setw(10) << std::setprecision(1) << 1e-3 * time / static_cast<double>(samples)
-        << " us " << std::setw(5) << (all > 0 ? 100.0 * time / static_cast<double>(all) : 0.0)
-        << " %  " << entry.op;
+    const auto least = static_cast<double>(entry.least.count());
+    const auto mean = static_cast<double>(entry.time.count()) / static_cast<double>(samples);
+    out << std::setw(10) << std::setprecision(1) << 1e-3 * least << " us " << std::setw(5)
+        << (all > 0 ? 100.0 * least / static_cast<double>(all) : 0.0) << " % " << std::setw(10)
+        << 1e-3 * mean << " us  " << entry.op;
     if (entry.node.empty()) {
       out << " x " << entry.runs / static_cast<int64_t>(samples);
     } else {
@@ -279,7 +294,9 @@ std::string to_text(const Measured& measured) {
   for (const Timing& timing : measured.timings) {
     out << std::left << std::setw(11) << label << std::right << measured.rate(timing)
         << " samples/s  " << timing.samples_at_a_time << " at a time, " << timing.threads_per_sample
-        << (timing.threads_per_sample == 1 ? " thread" : " threads") << " each\n";
+        << (timing.threads_per_sample == 1 ? " thread" : " threads") << " each, "
+        << std::setprecision(3) << 1e3 * timing.sample_seconds << " ms at least\n"
+        << std::setprecision(1);
     label = "";
   }
   if (measured.observed) {
@@ -292,7 +309,7 @@ std::string to_text(const Measured& measured) {
       << " MiB for a sample at a time\n";
   if (measured.profile) {
     constexpr size_t kNodes = 20;
-    print_entries(out, "operators, time of a sample", measured.samples,
+    print_entries(out, "operators: time of a sample, at least and on average", measured.samples,
                   measured.profile->operators(), SIZE_MAX);
     print_entries(out, "nodes", measured.samples, measured.profile->nodes(), kNodes);
   }

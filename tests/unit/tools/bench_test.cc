@@ -22,8 +22,9 @@ class Bench : public test::Refusals {
 TEST_F(Bench, SaysHowFastAndWhere) {
   const auto run = run_octet(bench({"--threads", "2", "--observe", "--profile"}));
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  for (const char* part : {"samples/s  2 at a time, 1 thread each", "1 at a time, 2 threads each",
-                           "statistics of ", "MiB of values alive", "operators", "nodes"}) {
+  for (const char* part :
+       {"samples/s  2 at a time, 1 thread each, ", "1 at a time, 2 threads each, ",
+        "statistics of ", "MiB of values alive", "operators", "nodes"}) {
     EXPECT_THAT(run.out, HasSubstr(part));
   }
 }

@@ -28,15 +28,17 @@ TEST(Profile, SumsUpByNodeAndByOperator) {
   other.add("reorder", "a", nanoseconds(2));
   profile.merge(other);
   const auto nodes = profile.nodes();
-  EXPECT_THAT(ops(nodes), ElementsAre("Add", "Conv", "Conv", "reorder"));
-  EXPECT_EQ(nodes[1].node, "a");
-  EXPECT_EQ(nodes[1].runs, 2);
-  EXPECT_EQ(nodes[1].time, nanoseconds(6));
+  EXPECT_THAT(ops(nodes), ElementsAre("Add", "Conv", "reorder", "Conv"));
+  EXPECT_EQ(nodes[3].node, "a");
+  EXPECT_EQ(nodes[3].runs, 2);
+  EXPECT_EQ(nodes[3].time, nanoseconds(6));
+  EXPECT_EQ(nodes[3].least, nanoseconds(1));
   const auto operators = profile.operators();
-  EXPECT_THAT(ops(operators), ElementsAre("Conv", "Add", "reorder"));
-  EXPECT_EQ(operators[0].runs, 3);
-  EXPECT_EQ(operators[0].time, nanoseconds(10));
-  EXPECT_EQ(operators[0].node, "");
+  EXPECT_THAT(ops(operators), ElementsAre("Add", "Conv", "reorder"));
+  EXPECT_EQ(operators[1].runs, 3);
+  EXPECT_EQ(operators[1].time, nanoseconds(10));
+  EXPECT_EQ(operators[1].least, nanoseconds(5));
+  EXPECT_EQ(operators[1].node, "");
 }
 
 std::shared_ptr<const Graph> two_steps() {
