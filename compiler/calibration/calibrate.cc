@@ -57,15 +57,11 @@ class StatisticsObserver : public interpreter::Observer {
     const auto values = tensor.data<float>();
     OfSample seen{true, tensor.element_count(), {}};
     if (!values.empty()) {
-      const auto extremes = finite_extremes(values);
+      const auto extremes = look_at(id, values);
       if (!extremes) return not_finite(graph_, id, tensor);
       seen.extremes = *extremes;
     }
     add(id, seen);
-    if (values.empty() || !options_.histograms.contains(id)) return {};
-    TensorStatistics& to = tensors_[id.index()];
-    if (!to.histogram) to.histogram.emplace();
-    to.histogram->add(values, seen.extremes);
     return {};
   }
 
@@ -96,6 +92,14 @@ class StatisticsObserver : public interpreter::Observer {
       elements += other.elements;
     }
   };
+
+  // Nothing when a value is not finite.
+  std::optional<Extremes> look_at(ValueId id, std::span<const float> values) {
+    if (!options_.histograms.contains(id)) return finite_extremes(values);
+    auto& histogram = tensors_[id.index()].histogram;
+    if (!histogram) histogram.emplace();
+    return histogram->add_finite(values);
+  }
 
   void add(ValueId id, const OfSample& seen) {
     of_sample_[id.index()] = seen;

@@ -31,37 +31,6 @@ OCTET_VECTORIZED void bins_of(const float* values, size_t count, float inverse_w
   }
 }
 
-// Counts into several tables in turn: values that repeat, as zeros do behind Relu, would wait for
-// each other in one.
-void count_in_pieces(std::span<const float> values, float inverse_width,
-                     std::vector<uint64_t>& counts) {
-  constexpr size_t kPiece = 1024;
-  constexpr size_t kTables = 4;
-  constexpr size_t kWorthTables = 1 << 14;
-  constexpr size_t kMostPerTables = size_t{1} << 30;  // keeps 32 bits from running over
-  std::array<uint16_t, kPiece> bins;
-  std::array<std::array<uint32_t, Histogram::kBins + 16>, kTables> tables;
-  while (!values.empty()) {
-    const std::span<const float> part = values.first(std::min(values.size(), kMostPerTables));
-    values = values.subspan(part.size());
-    const bool with_tables = part.size() >= kWorthTables;
-    if (with_tables) tables = {};
-    for (size_t at = 0; at < part.size(); at += kPiece) {
-      const size_t count = std::min(kPiece, part.size() - at);
-      bins_of(part.data() + at, count, inverse_width, Histogram::kHalf, bins.data());
-      size_t i = 0;
-      for (; with_tables && i + kTables <= count; i += kTables) {
-        for (size_t t = 0; t < kTables; ++t) ++tables[t][bins[i + t]];
-      }
-      for (; i < count; ++i) ++counts[bins[i]];
-    }
-    if (!with_tables) continue;
-    for (const auto& table : tables) {
-      for (size_t i = 0; i < counts.size(); ++i) counts[i] += table[i];
-    }
-  }
-}
-
 // The least exponent at which both values have a bin.
 int least_exponent(float min, float max) {
   const float magnitude = std::max(std::abs(min), std::abs(max));
@@ -77,22 +46,97 @@ int least_exponent(float min, float max) {
 
 }  // namespace
 
+// Counts many values: several tables in turn, since values that repeat, as zeros do behind Relu,
+// would wait for each other in one.
+class Histogram::Counter {
+ public:
+  Counter(Histogram& histogram, size_t values) : to_(histogram), use_tables_(values >= kWorth) {
+    if (use_tables_) tables_ = {};
+  }
+  ~Counter() { flush(); }
+  Counter(const Counter&) = delete;
+  Counter& operator=(const Counter&) = delete;
+
+  // At most kPiece values.
+  void add(std::span<const float> piece, const Extremes& extremes) {
+    const int exponent = least_exponent(extremes.min, extremes.max);
+    if (exponent > to_.exponent_ || uncounted_ > kMost) {
+      flush();
+      to_.raise_to(exponent);
+    }
+    if (-to_.exponent_ > kGreatestFloatExponent) {
+      const double inverse = std::ldexp(1.0, -to_.exponent_);
+      for (float x : piece) ++to_.counts_[static_cast<size_t>(bin_of(x, inverse) + kHalf)];
+      return;
+    }
+    bins_of(piece.data(), piece.size(), std::ldexp(1.0F, -to_.exponent_), kHalf, bins_.data());
+    const uint16_t* const bins = bins_.data();
+    size_t i = 0;
+    if (use_tables_) {
+      uint32_t* const a = tables_[0].data();
+      uint32_t* const b = tables_[1].data();
+      uint32_t* const c = tables_[2].data();
+      uint32_t* const d = tables_[3].data();
+      for (; i + kTables <= piece.size(); i += kTables) {
+        ++a[bins[i]];
+        ++b[bins[i + 1]];
+        ++c[bins[i + 2]];
+        ++d[bins[i + 3]];
+      }
+    }
+    for (; i < piece.size(); ++i) ++to_.counts_[bins[i]];
+    uncounted_ += piece.size();
+  }
+
+ private:
+  static constexpr size_t kTables = 4;
+  static constexpr size_t kWorth = 1 << 14;
+  static constexpr size_t kMost = size_t{1} << 30;  // keeps 32 bits from running over
+  // Apart from the counts so that tables are not a multiple of 4 KiB from each other: the processor
+  // takes a load from one for a load from another there.
+  static constexpr size_t kApart = 16;
+
+  void flush() {
+    uncounted_ = 0;
+    if (!use_tables_) return;
+    for (auto& table : tables_) {
+      for (size_t i = 0; i < to_.counts_.size(); ++i) to_.counts_[i] += table[i];
+      table = {};
+    }
+  }
+
+  Histogram& to_;
+  bool use_tables_;
+  size_t uncounted_ = 0;
+  std::array<uint16_t, kPiece> bins_;
+  std::array<std::array<uint32_t, kBins + kApart>, kTables> tables_;
+};
+
 void Histogram::add(std::span<const float> values) {
   if (values.empty()) return;
-  const auto [min, max] = std::minmax_element(values.begin(), values.end());
-  add(values, {*min, *max});
+  if (counts_.empty()) counts_.assign(kBins, 0);
+  Counter counter(*this, values.size());
+  for (size_t at = 0; at < values.size(); at += kPiece) {
+    const auto piece = values.subspan(at, std::min(kPiece, values.size() - at));
+    const auto [min, max] = std::minmax_element(piece.begin(), piece.end());
+    counter.add(piece, {*min, *max});
+  }
 }
 
-void Histogram::add(std::span<const float> values, const Extremes& extremes) {
-  if (values.empty()) return;
+std::optional<Extremes> Histogram::add_finite(std::span<const float> values) {
+  if (values.empty()) return Extremes();
   if (counts_.empty()) counts_.assign(kBins, 0);
-  raise_to(least_exponent(extremes.min, extremes.max));
-  if (-exponent_ > kGreatestFloatExponent) {
-    const double inverse = std::ldexp(1.0, -exponent_);
-    for (float x : values) ++counts_[static_cast<size_t>(bin_of(x, inverse) + kHalf)];
-  } else {
-    count_in_pieces(values, std::ldexp(1.0F, -exponent_), counts_);
+  Counter counter(*this, values.size());
+  Extremes all = {values.front() + 0.0F, values.front() + 0.0F};
+  for (size_t at = 0; at < values.size(); at += kPiece) {
+    const auto piece = values.subspan(at, std::min(kPiece, values.size() - at));
+    const auto extremes = finite_extremes(piece);
+    if (!extremes) return std::nullopt;
+    all.min = std::min(all.min, extremes->min);
+    all.max = std::max(all.max, extremes->max);
+    counter.add(piece, *extremes);
   }
+  return all;
 }
 
 void Histogram::merge(const Histogram& other) {

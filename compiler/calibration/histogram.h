@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,8 +24,9 @@ class Histogram {
 
   // Values must be finite.
   void add(std::span<const float> values);
-  // The same for one who knows the least and the greatest of them.
-  void add(std::span<const float> values, const Extremes& extremes);
+  // The same in one pass with looking for NaN and infinity: nothing when there is one, and the
+  // counts are then not to be used; else the extremes (zeros when there are no values).
+  std::optional<Extremes> add_finite(std::span<const float> values);
   void merge(const Histogram& other);
 
   int exponent() const { return exponent_; }                    // e; bin width is 2^e
@@ -40,6 +42,9 @@ class Histogram {
   bool operator==(const Histogram&) const = default;
 
  private:
+  class Counter;
+  static constexpr size_t kPiece = 1024;  // values that stay in the cache
+
   void raise_to(int exponent);
 
   int exponent_ = kLeastExponent;

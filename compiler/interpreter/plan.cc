@@ -175,11 +175,30 @@ class PlanBuilder {
     }
   }
 
+  // The elements of a padded value in any order, for observers alone.
+  BufferId compacted(NodeId node, BufferId from) {
+    Buffer to = buffer(from);
+    KernelPtr kernel = make_compaction(*to.shape, *to.layout.channel_block());
+    to.place = Buffer::Place::kArena;
+    to.root = {};
+    to.layout = {};
+    int64_t count = 1;
+    for (int64_t extent : *to.shape) count *= extent;
+    to.bytes = count * static_cast<int64_t>(sizeof(float));
+    const BufferId out = add(std::move(to));
+    plan_.steps.push_back(
+        {Step::Kind::kKernel, node, "compaction", std::move(kernel), {from}, {out}});
+    return out;
+  }
+
   Status observe(NodeId node, ValueId id) {
     if (!id.valid() || !observed_[id.index()]) return {};
     BufferId seen = buffer_of(id);
+    const Layout& layout = buffer(seen).layout;
     const bool any = context_.options.observed_order == ElementOrder::kAny;
-    if (!any || buffer(seen).layout.has_padding()) {
+    if (any && layout.has_padding() && layout.channel_block()) {
+      seen = compacted(node, seen);
+    } else if (!any || layout.has_padding()) {
       OCTET_ASSIGN(seen, converted(node, seen, Layout()));
     }
     plan_.steps.back().observations.push_back({id, seen});

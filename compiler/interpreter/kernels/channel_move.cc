@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/interpreter/kernel_registry.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define OCTET_LANE_PERMUTES 1
@@ -165,6 +167,47 @@ class BlockedChannelMove : public Kernel {
 };
 
 }  // namespace
+
+namespace {
+
+class CompactionKernel : public Kernel {
+ public:
+  CompactionKernel(std::span<const int64_t> shape, int64_t block)
+      : batch_(shape[0]), channels_(shape[1]), block_(block) {
+    for (const int64_t extent : shape.subspan(2)) positions_ *= extent;
+  }
+
+  Status execute(const Execution& e) const override {
+    const float* from = e.input<float>(0);
+    float* to = e.output<float>();
+    const int64_t whole = channels_ / block_ * positions_ * block_;
+    const int64_t lanes = channels_ % block_;
+    for (int64_t n = 0; n < batch_; ++n) {
+      std::copy_n(from, whole, to);
+      from += whole;
+      to += whole;
+      for (int64_t p = 0; lanes > 0 && p < positions_; ++p, from += block_, to += lanes) {
+        for (int64_t l = 0; l < lanes; ++l) to[l] = from[l];
+      }
+    }
+    return {};
+  }
+
+ private:
+  int64_t batch_;
+  int64_t channels_;
+  int64_t positions_ = 1;
+  int64_t block_;
+};
+
+}  // namespace
+
+KernelPtr make_compaction(std::span<const int64_t> shape, int64_t block) {
+  auto kernel = std::make_unique<CompactionKernel>(shape, block);
+  kernel->needs = {InputNeed::as_is()};
+  kernel->output_layouts = {Layout()};
+  return kernel;
+}
 
 KernelPtr make_blocked_channel_move(ChannelMove move, int64_t block) {
   return std::make_unique<BlockedChannelMove>(std::move(move), block);
