@@ -27,7 +27,7 @@ struct BlockMove {
     bool operator==(const Source&) const = default;
   };
   std::vector<Source> sources;
-  int64_t lanes = 0;  // that are not padding
+  std::array<bool, kMostLanes> used = {};  // the others are zero
   std::array<uint8_t, kMostLanes> source = {};
   std::array<uint8_t, kMostLanes> lane = {};
 
@@ -39,10 +39,15 @@ BlockMove block_move(const std::vector<ChannelSource>& from, int64_t first, int6
                      const std::vector<int64_t>& channels) {
   BlockMove out;
   const auto count = static_cast<int64_t>(from.size());
-  out.lanes = std::min(block, count - first);
+  const int64_t lanes = std::min(block, count - first);
   bool in_place = true;
-  for (int64_t l = 0; l < out.lanes; ++l) {
+  for (int64_t l = 0; l < lanes; ++l) {
     const ChannelSource& s = from[static_cast<size_t>(first + l)];
+    if (s.operand == ChannelSource::kZero) {
+      in_place = false;
+      continue;
+    }
+    out.used[static_cast<size_t>(l)] = true;
     const BlockMove::Source source{s.operand, s.channel / block};
     const auto at = std::find(out.sources.begin(), out.sources.end(), source);
     out.source[static_cast<size_t>(l)] = static_cast<uint8_t>(at - out.sources.begin());
@@ -50,9 +55,9 @@ BlockMove block_move(const std::vector<ChannelSource>& from, int64_t first, int6
     out.lane[static_cast<size_t>(l)] = static_cast<uint8_t>(s.channel % block);
     in_place = in_place && s.channel % block == l;
   }
+  if (!in_place || out.sources.size() != 1) return out;
   const BlockMove::Source& only = out.sources.front();
-  const bool whole = out.lanes == block || channels[only.operand] == only.block * block + out.lanes;
-  out.is_copy = in_place && out.sources.size() == 1 && whole;
+  out.is_copy = lanes == block || channels[only.operand] == only.block * block + lanes;
   return out;
 }
 
@@ -61,7 +66,7 @@ void move_lanes(const BlockMove& move, const float* const* from, int64_t block, 
   for (int64_t p = 0; p < positions; ++p, to += block) {
     for (int64_t l = 0; l < block; ++l) {
       const auto i = static_cast<size_t>(l);
-      to[l] = l < move.lanes ? from[move.source[i]][p * block + move.lane[i]] : 0.0F;
+      to[l] = move.used[i] ? from[move.source[i]][p * block + move.lane[i]] : 0.0F;
     }
   }
 }
@@ -75,8 +80,9 @@ __attribute__((target("avx512f"))) void permute_lanes(const BlockMove& move,
   alignas(64) std::array<int32_t, kMostLanes> index = {};
   __mmask16 used = 0;
   __mmask16 second = 0;
-  for (int64_t l = 0; l < move.lanes; ++l) {
+  for (int64_t l = 0; l < kMostLanes; ++l) {
     const auto i = static_cast<size_t>(l);
+    if (!move.used[i]) continue;
     index[i] = move.lane[i] + (move.source[i] % 2) * static_cast<int32_t>(kMostLanes);
     used = static_cast<__mmask16>(used | (1U << l));
     if (move.source[i] >= 2) second = static_cast<__mmask16>(second | (1U << l));
@@ -148,6 +154,10 @@ class BlockedChannelMove : public Kernel {
     if (move.is_copy) {
       const auto bytes = static_cast<size_t>(move_.positions * block_) * sizeof(float);
       std::memcpy(to, block_at(e, move.sources.front(), image), bytes);
+      return;
+    }
+    if (move.sources.empty()) {
+      std::fill_n(to, move_.positions * block_, 0.0F);
       return;
     }
     std::array<const float*, kMostLanes> from;

@@ -46,6 +46,59 @@ TEST(Move, ConcatAndSplitAreLikeReference) {
   }
 }
 
+ValueId numbers(GraphBuilder& b, const Ints& values) {
+  return b.constant(b.graph().unique_value_name("numbers"),
+                    Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
+}
+
+TEST(Move, SliceIsLikeReference) {
+  struct Case {
+    Ints starts, ends, axes, steps;
+  };
+  for (const Case& c : {Case{{0, 0}, {9, 9}, {2, 3}, {2, 2}},
+                        {{-4}, {INT64_MAX}, {-1}, {3}},
+                        {{1, 3}, {2, -1}, {0, 1}, {1, 2}},
+                        {{-1}, {-99}, {3}, {-2}},
+                        {{1}, {2}, {0}, {50}}}) {
+    auto b = builder();
+    const auto slice = [&](ValueId x) {
+      return b.op("Slice", {x, numbers(b, c.starts), numbers(b, c.ends), numbers(b, c.axes),
+                            numbers(b, c.steps)});
+    };
+    for (const int64_t channels : {16, 21}) {
+      const ValueId x = blocked(b, cat("conv", channels), channels);
+      b.output(b.op("Relu", {slice(x)}));
+    }
+    b.output(slice(b.input("x", {2, 5, 6, 7})));
+    const ValueId ids = b.op("Cast", {b.input("y", {2, 5, 6, 7})}, {{"to", int64_t{7}}});
+    b.output(slice(ids));
+    expect_like_reference(b.finish());
+  }
+  auto old = builder(9);
+  old.output(old.op("Slice", {old.input("x", {3, 8})},
+                    {{"starts", Ints{1, -5}}, {"ends", Ints{3, 7}}, {"axes", Ints{0, 1}}}));
+  expect_like_reference(old.finish());
+}
+
+TEST(Move, PadIsLikeReference) {
+  for (const Ints& pads :
+       {Ints{0, 0, 1, 2, 0, 0, 3, 0}, Ints{0, 8, 0, 0, 0, 8, 0, 0}, Ints{0, 40, 0, 0, 0, 3, 0, 0},
+        Ints{1, 2, 3, 4, 5, 6, 7, 8}, Ints{0, 0, -1, 0, 0, 0, 2, 0}}) {
+    auto b = builder();
+    for (const int64_t channels : {16, 21}) {
+      const ValueId padded =
+          b.op("Pad", {blocked(b, cat("conv", channels), channels), numbers(b, pads)});
+      b.output(b.op("MaxPool", {padded}, {{"kernel_shape", Ints{2, 2}}}));
+    }
+    const ValueId x = b.input("x", {2, 5, 6, 7});
+    b.output(b.op("Pad", {x, numbers(b, pads)}));
+    const ValueId one = b.constant("one", Tensor::scalar(1.0F));
+    b.output(b.op("Pad", {x, numbers(b, pads), one}));
+    b.output(b.op("Pad", {x, numbers(b, pads)}, {{"mode", std::string("edge")}}));
+    expect_like_reference(b.finish());
+  }
+}
+
 TEST(Move, UnevenPartsOfBlocksAreLikeReference) {
   for (const Ints& parts : {Ints{29, 29}, Ints{3, 50, 5}, Ints{16, 42}, Ints{1, 57}}) {
     auto b = builder();
