@@ -31,42 +31,96 @@ Error not_finite(const Graph& graph, ValueId id, const Tensor& tensor) {
       " at element ", it - values.begin(), "; such a value has no range to quantize");
 }
 
-// Statistics of one thread; merged at the end.
+// Statistics of one thread; merged at the end. Histograms of derived values are made then.
 class StatisticsObserver : public interpreter::Observer {
  public:
-  StatisticsObserver(const Graph& graph, const CalibrateOptions& options)
-      : graph_(graph), options_(options), tensors_(graph.value_count()) {}
+  StatisticsObserver(const Graph& graph, const CalibrateOptions& options,
+                     const std::vector<Derivation>& derived)
+      : graph_(graph),
+        options_(options),
+        derived_(derived),
+        tensors_(graph.value_count()),
+        of_sample_(graph.value_count()),
+        is_derived_(graph.value_count(), false) {
+    for (const Derivation& d : derived) is_derived_[d.value.index()] = true;
+  }
 
-  void begin(size_t sample) { sample_ = sample; }
+  void begin(size_t sample) {
+    sample_ = sample;
+    std::fill(of_sample_.begin(), of_sample_.end(), OfSample());
+  }
 
   Status observe(ValueId id, const Tensor& tensor) override {
     if (options_.shown.contains(id)) OCTET_TRY(options_.show(sample_, id, tensor));
-    if (!options_.values.contains(id)) return {};
+    if (is_derived_[id.index()] || !options_.values.contains(id)) return {};
     if (tensor.dtype() != ir::DType::kFloat32) return {};
-    TensorStatistics& to = tensors_[id.index()];
-    ++to.samples;
     const auto values = tensor.data<float>();
-    if (values.empty()) return {};
-    const auto extremes = finite_extremes(values);
-    if (!extremes) return not_finite(graph_, id, tensor);
-    to.min = to.elements > 0 ? std::min(to.min, extremes->min) : extremes->min;
-    to.max = to.elements > 0 ? std::max(to.max, extremes->max) : extremes->max;
-    to.elements += tensor.element_count();
-    to.sum_of_sample_min.add(extremes->min);
-    to.sum_of_sample_max.add(extremes->max);
-    if (options_.histograms.contains(id)) {
-      if (!to.histogram) to.histogram.emplace();
-      to.histogram->add(values);
+    OfSample seen{true, tensor.element_count(), {}};
+    if (!values.empty()) {
+      const auto extremes = look_at(id, values);
+      if (!extremes) return not_finite(graph_, id, tensor);
+      seen.extremes = *extremes;
     }
+    add(id, seen);
     return {};
+  }
+
+  // After a sample has run.
+  void finish() {
+    for (const Derivation& d : derived_) {
+      OfSample all;
+      for (const ValueId part : d.parts) all.join(of_sample_[part.index()]);
+      add(d.value, all);
+    }
   }
 
   const std::vector<TensorStatistics>& tensors() const { return tensors_; }
 
  private:
+  // What one sample showed of a value.
+  struct OfSample {
+    bool seen = false;
+    int64_t elements = 0;
+    Extremes extremes;
+
+    void join(const OfSample& other) {
+      seen = seen || other.seen;
+      if (other.elements == 0) return;
+      const bool first = elements == 0;
+      extremes.min = first ? other.extremes.min : std::min(extremes.min, other.extremes.min);
+      extremes.max = first ? other.extremes.max : std::max(extremes.max, other.extremes.max);
+      elements += other.elements;
+    }
+  };
+
+  // Nothing when a value is not finite.
+  std::optional<Extremes> look_at(ValueId id, std::span<const float> values) {
+    if (!options_.histograms.contains(id)) return finite_extremes(values);
+    auto& histogram = tensors_[id.index()].histogram;
+    if (!histogram) histogram.emplace();
+    return histogram->add_finite(values);
+  }
+
+  void add(ValueId id, const OfSample& seen) {
+    of_sample_[id.index()] = seen;
+    if (!seen.seen) return;
+    TensorStatistics& to = tensors_[id.index()];
+    ++to.samples;
+    if (seen.elements == 0) return;
+    const Extremes& extremes = seen.extremes;
+    to.min = to.elements > 0 ? std::min(to.min, extremes.min) : extremes.min;
+    to.max = to.elements > 0 ? std::max(to.max, extremes.max) : extremes.max;
+    to.elements += seen.elements;
+    to.sum_of_sample_min.add(extremes.min);
+    to.sum_of_sample_max.add(extremes.max);
+  }
+
   const Graph& graph_;
   const CalibrateOptions& options_;
+  const std::vector<Derivation>& derived_;
   std::vector<TensorStatistics> tensors_;  // by value
+  std::vector<OfSample> of_sample_;        // by value
+  std::vector<bool> is_derived_;           // by value
   size_t sample_ = 0;
 };
 
@@ -82,8 +136,30 @@ std::set<ValueId> observable_values(const Graph& graph) {
   return out;
 }
 
+Result<Calibration> Calibration::prepare(std::shared_ptr<const Graph> graph,
+                                         const CalibrateOptions& options) {
+  interpreter::Options run_options;
+  std::vector<Derivation> derived = derivations(*graph, options.values, options.histograms);
+  std::set<ValueId> observed = options.values;
+  for (const Derivation& d : derived) observed.erase(d.value);
+  observed.insert(options.shown.begin(), options.shown.end());
+  run_options.observed.assign(observed.begin(), observed.end());
+  run_options.max_memory = options.max_memory;
+  // Extremes and histograms do not look at positions.
+  if (options.shown.empty()) run_options.observed_order = interpreter::ElementOrder::kAny;
+  OCTET_ASSIGN(interpreter::Interpreter interpreter,
+               interpreter::Interpreter::create(graph, run_options));
+  return Calibration(std::move(graph), options, std::move(derived), std::move(interpreter));
+}
+
 Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dataset& dataset,
                              const CalibrateOptions& options) {
+  OCTET_ASSIGN(const Calibration calibration, Calibration::prepare(std::move(graph), options));
+  return calibration.run(dataset);
+}
+
+Result<Statistics> Calibration::run(const data::Dataset& dataset) const {
+  const CalibrateOptions& options = options_;
   const Shard shard = options.shard;
   const size_t first = shard.index - 1;
   const size_t count =
@@ -92,18 +168,9 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
     return bad_data("there is no calibration sample in shard ", shard.index, "/", shard.count,
                     " of ", dataset.size(), " samples");
   }
-  interpreter::Options run_options;
-  std::set<ValueId> observed = options.values;
-  observed.insert(options.shown.begin(), options.shown.end());
-  run_options.observed.assign(observed.begin(), observed.end());
-  run_options.max_memory = options.max_memory;
-  // Extremes and histograms do not look at positions.
-  if (options.shown.empty()) run_options.observed_order = interpreter::ElementOrder::kAny;
-  OCTET_ASSIGN(const interpreter::Interpreter interpreter,
-               interpreter::Interpreter::create(graph, run_options));
-
   const size_t workers = std::max<size_t>(1, std::min(options.threads, count));
-  std::vector<StatisticsObserver> observers(workers, StatisticsObserver(*graph, options));
+  std::vector<StatisticsObserver> observers(workers,
+                                            StatisticsObserver(*graph_, options, derived_));
   std::vector<uint64_t> digests(count);
   std::mutex progress_mutex;
   size_t done = 0;
@@ -113,8 +180,9 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
     if (!inputs.ok()) return inputs.error();
     digests[index] = sample_digest(*inputs);
     observers[worker].begin(index);
-    auto outputs = interpreter.run(*inputs, &observers[worker]);
+    auto outputs = interpreter_.run(*inputs, &observers[worker]);
     if (!outputs.ok()) return outputs.error().in(cat("sample ", sample));
+    observers[worker].finish();
     if (options.progress != nullptr) {
       const std::lock_guard lock(progress_mutex);
       options.progress(++done, count);
@@ -123,18 +191,33 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
   }));
 
   Statistics out;
-  out.fingerprint = fingerprint(*graph);
+  out.fingerprint = fingerprint(*graph_);
   out.samples = static_cast<int64_t>(count);
   out.data_free = dataset.data_free();
   std::sort(digests.begin(), digests.end());
   out.digests = std::move(digests);
   for (ValueId id : options.values) {
-    TensorStatistics& to = out.tensors[graph->value(id).name];
+    TensorStatistics& to = out.tensors[graph_->value(id).name];
     for (const StatisticsObserver& observer : observers) {
       to.merge(observer.tensors()[id.index()]);
     }
   }
+  derive_histograms(out);
   return out;
+}
+
+void Calibration::derive_histograms(Statistics& statistics) const {
+  for (const Derivation& d : derived_) {
+    if (!options_.histograms.contains(d.value)) continue;
+    std::optional<Histogram> joined;
+    for (const ValueId part : d.parts) {
+      const auto& from = statistics.tensors[graph_->value(part).name].histogram;
+      if (!from) continue;
+      if (!joined) joined.emplace();
+      joined->merge(*from);
+    }
+    statistics.tensors[graph_->value(d.value).name].histogram = std::move(joined);
+  }
 }
 
 }  // namespace octet::calibration

@@ -4,10 +4,14 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "compiler/base/budget.h"
+#include "compiler/calibration/derived.h"
 #include "compiler/calibration/statistics.h"
 #include "compiler/data/dataset.h"
+#include "compiler/interpreter/interpreter.h"
 #include "compiler/ir/graph.h"
 
 namespace octet::calibration {
@@ -34,6 +38,30 @@ struct CalibrateOptions {
 
 // Every float32 value that a quantizer could stand at: inputs and results, constants excepted.
 std::set<ir::ValueId> observable_values(const ir::Graph& graph);
+
+// A graph made ready to be run over data sets.
+class Calibration {
+ public:
+  static Result<Calibration> prepare(std::shared_ptr<const ir::Graph> graph,
+                                     const CalibrateOptions& options);
+  // As calibrate() below.
+  Result<Statistics> run(const data::Dataset& dataset) const;
+
+ private:
+  Calibration(std::shared_ptr<const ir::Graph> graph, const CalibrateOptions& options,
+              std::vector<Derivation> derived, interpreter::Interpreter interpreter)
+      : graph_(std::move(graph)),
+        options_(options),
+        derived_(std::move(derived)),
+        interpreter_(std::move(interpreter)) {}
+
+  void derive_histograms(Statistics& statistics) const;
+
+  std::shared_ptr<const ir::Graph> graph_;
+  CalibrateOptions options_;
+  std::vector<Derivation> derived_;
+  interpreter::Interpreter interpreter_;
+};
 
 // The same statistics, bit for bit, for any number of threads. kBadData when the shard holds no
 // sample, a sample does not fit, or a value becomes NaN or infinite (the node and the sample are

@@ -1,6 +1,7 @@
 #include "compiler/interpreter/executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "compiler/ops/strided.h"
@@ -17,13 +18,13 @@ bool has_tensor(const Buffer& buffer) { return buffer.shape && !buffer.layout.ha
 class Run {
  public:
   Run(const ir::Graph& graph, const Plan& plan, ExecutionContext& context,
-      const ReferenceEnvironment& environment, Observer* observer)
+      const ReferenceEnvironment& environment, Watchers watchers)
       : graph_(graph),
         plan_(plan),
         context_(context),
         environment_(environment),
         budget_(environment.budget),
-        observer_(observer) {}
+        watchers_(watchers) {}
 
   // Heap tensors go, those handed to the caller included: from here on they are the caller's.
   ~Run() {
@@ -67,15 +68,33 @@ class Run {
   }
 
   Status show(const std::vector<Observation>& observations) {
-    if (observer_ == nullptr) return {};
+    if (watchers_.observer == nullptr) return {};
     for (const Observation& o : observations) {
-      OCTET_TRY(observer_->observe(o.value, slot(o.buffer).tensor));
+      OCTET_TRY(watchers_.observer->observe(o.value, slot(o.buffer).tensor));
     }
     return {};
   }
 
   Status execute(size_t index) {
     const Step& step = plan_.steps[index];
+    if (watchers_.profile == nullptr) {
+      OCTET_TRY(compute(step, index));
+    } else {
+      const auto start = std::chrono::steady_clock::now();
+      OCTET_TRY(compute(step, index));
+      const auto time = std::chrono::steady_clock::now() - start;
+      watchers_.profile->add(describe(step), ir::describe(graph_, step.node), time);
+    }
+    OCTET_TRY(show(step.observations));
+    for (BufferId id : step.last_uses) drop(id);
+    return {};
+  }
+
+  std::string describe(const Step& step) const {
+    return step.kind == Step::Kind::kReference ? step.op + " (reference)" : step.op;
+  }
+
+  Status compute(const Step& step, size_t index) {
     switch (step.kind) {
       case Step::Kind::kKernel: {
         auto status = run_kernel(step, index);
@@ -89,14 +108,14 @@ class Run {
         OCTET_TRY(run_reference(step));
         break;
     }
-    OCTET_TRY(show(step.observations));
-    for (BufferId id : step.last_uses) drop(id);
     return {};
   }
 
   Status run_kernel(const Step& step, size_t index) {
-    std::vector<const std::byte*> inputs(step.inputs.size(), nullptr);
-    std::vector<std::byte*> outputs(step.outputs.size(), nullptr);
+    auto& inputs = context_.inputs;
+    auto& outputs = context_.outputs;
+    inputs.assign(step.inputs.size(), nullptr);
+    outputs.assign(step.outputs.size(), nullptr);
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (step.inputs[i].valid()) inputs[i] = slot(step.inputs[i]).data;
     }
@@ -176,7 +195,7 @@ class Run {
   ExecutionContext& context_;
   const ReferenceEnvironment& environment_;
   MemoryBudget& budget_;
-  Observer* observer_;
+  Watchers watchers_;
 };
 
 Status fill_slot(const Plan& plan, const Buffer& buffer, ExecutionContext& context, Slot& slot) {
@@ -232,8 +251,8 @@ Result<std::unique_ptr<ExecutionContext>> PlanRunner::take_context() {
 }
 
 Result<std::vector<Tensor>> PlanRunner::run(std::unique_ptr<ExecutionContext> context,
-                                            std::span<const Tensor> inputs, Observer* observer) {
-  auto outputs = Run(graph_, *plan_, *context, environment_, observer).execute(inputs);
+                                            std::span<const Tensor> inputs, Watchers watchers) {
+  auto outputs = Run(graph_, *plan_, *context, environment_, watchers).execute(inputs);
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(context));
   return outputs;

@@ -27,11 +27,19 @@ class ExecutionContext {
 
   std::vector<Slot> slots;                           // by BufferId
   std::vector<std::unique_ptr<KernelState>> states;  // by step
+  std::vector<const std::byte*> inputs;              // of the kernel that runs
+  std::vector<std::byte*> outputs;
   ChargedMemoryPtr arena;
   dnnl::stream stream;
 
  private:
   ExecutionContext() = default;
+};
+
+// Who watches a run; each may be null.
+struct Watchers {
+  Observer* observer = nullptr;
+  Profile* profile = nullptr;
 };
 
 // A plan, and contexts that are not in use.
@@ -45,7 +53,9 @@ class PlanRunner {
   // it back.
   Result<std::unique_ptr<ExecutionContext>> take_context();
   Result<std::vector<ir::Tensor>> run(std::unique_ptr<ExecutionContext> context,
-                                      std::span<const ir::Tensor> inputs, Observer* observer);
+                                      std::span<const ir::Tensor> inputs, Watchers watchers);
+
+  const Plan& plan() const { return *plan_; }
 
  private:
   const ir::Graph& graph_;

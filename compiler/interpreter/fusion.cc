@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 
+#include "compiler/interpreter/gelu_pieces.h"
 #include "compiler/interpreter/kernel_registry.h"
 
 namespace octet::interpreter {
@@ -47,9 +49,12 @@ class UnitMaker {
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (joined_[nodes[i].index()]) continue;
       Unit unit{{nodes[i]}, {}, {}};
-      if (fusion == Fusion::kAll) {
+      if (fusion == Fusion::kAll && begins_gelu(nodes[i])) {
+        unit = gelu_unit(nodes[i]);
+      } else if (fusion == Fusion::kAll) {
         if (takes_post_ops(graph_.node(nodes[i]))) extend(unit);
         if (graph_.node(nodes[i]).is("QuantizeLinear")) extend_to_dequantize(unit);
+        if (graph_.node(nodes[i]).is("Reshape")) extend_to_shuffle(unit);
       }
       at[position[unit.nodes.back().index()]] = std::move(unit);
     }
@@ -64,6 +69,7 @@ class UnitMaker {
   void extend(Unit& unit) {
     for (;;) {
       const ValueId value = graph_.node(unit.nodes.back()).output();
+      if (extend_to_gelu(unit, value)) continue;
       if (!value.valid() || readers_[value.index()] != 1 || !is_float(value)) return;
       const NodeId next = reader_of(value);
       if (!next.valid() || joined_[next.index()]) return;
@@ -91,6 +97,45 @@ class UnitMaker {
     });
   }
 
+  // The value that a product with a constant is of.
+  ValueId scaled_value(NodeId id) const {
+    const Node& node = graph_.node(id);
+    if (!node.is("Mul") && !node.is("Div")) return {};
+    const bool second = node.is("Mul") && specialized_.value(node.inputs[0]).constant != nullptr;
+    return node.inputs[second ? 1 : 0];
+  }
+
+  bool begins_gelu(NodeId id) const {
+    const ValueId x = scaled_value(id);
+    return x.valid() && !free_gelu_pieces(x).empty();
+  }
+
+  Unit gelu_unit(NodeId id) {
+    Unit unit{free_gelu_pieces(scaled_value(id)), {{PostOp::Kind::kGelu}}, {}};
+    for (const NodeId piece : unit.nodes) joined_[piece.index()] = true;
+    return unit;
+  }
+
+  bool extend_to_gelu(Unit& unit, ValueId value) {
+    if (!value.valid() || clashes(unit, {PostOp::Kind::kGelu})) return false;
+    const std::vector<NodeId> pieces = free_gelu_pieces(value);
+    for (const NodeId piece : pieces) {
+      unit.nodes.push_back(piece);
+      joined_[piece.index()] = true;
+    }
+    if (!pieces.empty()) unit.post_ops.push_back({PostOp::Kind::kGelu});
+    return !pieces.empty();
+  }
+
+  // None when one of them is in a unit.
+  std::vector<NodeId> free_gelu_pieces(ValueId x) const {
+    std::vector<NodeId> pieces = gelu_pieces({graph_, specialized_, readers_, runs_}, x);
+    const bool taken =
+        std::any_of(pieces.begin(), pieces.end(), [&](NodeId id) { return joined_[id.index()]; });
+    if (taken) pieces.clear();
+    return pieces;
+  }
+
   void extend_to_dequantize(Unit& unit) {
     const Node& quantize = graph_.node(unit.nodes[0]);
     const ValueId value = quantize.output();
@@ -111,6 +156,48 @@ class UnitMaker {
     unit.nodes.push_back(next);
     unit.post_ops.push_back({PostOp::Kind::kDequantize});
     joined_[next.index()] = true;
+  }
+
+  // [n, groups * c, ...] -> [n, groups, c, ...] -> [n, c, groups, ...] -> [n, c * groups, ...].
+  void extend_to_shuffle(Unit& unit) {
+    const Node& cut = graph_.node(unit.nodes[0]);
+    const NodeId turn = only_reader(cut.output());
+    if (!turn.valid() || !graph_.node(turn).is("Transpose")) return;
+    const NodeId join = only_reader(graph_.node(turn).output());
+    if (!join.valid() || !graph_.node(join).is("Reshape")) return;
+    const auto from = extents(cut.inputs[0]);
+    const auto between = extents(cut.output());
+    if (!from || !between || extents(graph_.node(join).output()) != from || from->size() < 3 ||
+        from->size() > 5 || graph_.node(join).inputs[0] != graph_.node(turn).output()) {
+      return;
+    }
+    std::vector<int64_t> grouped = *from;
+    const int64_t groups = between->size() > 1 ? (*between)[1] : 0;
+    if (groups < 2 || grouped[1] % groups != 0) return;
+    grouped[1] /= groups;
+    grouped.insert(grouped.begin() + 1, groups);
+    std::vector<int64_t> order(grouped.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::swap(order[1], order[2]);
+    if (*between != grouped || ir::ints_attribute(graph_.node(turn), "perm", {}) != order) return;
+    for (const NodeId id : {turn, join}) {
+      unit.nodes.push_back(id);
+      unit.post_ops.push_back({PostOp::Kind::kShuffle, static_cast<float>(groups)});
+      joined_[id.index()] = true;
+    }
+  }
+
+  // The node that alone reads a value that nobody else looks at, unless it is in a unit already.
+  NodeId only_reader(ValueId value) const {
+    if (!value.valid() || readers_[value.index()] != 1) return {};
+    const NodeId reader = reader_of(value);
+    return reader.valid() && !joined_[reader.index()] ? reader : NodeId();
+  }
+
+  // Of a value of known shape.
+  std::optional<std::vector<int64_t>> extents(ValueId id) const {
+    if (!id.valid() || !specialized_.is_static(id)) return std::nullopt;
+    return specialized_.value(id).type.shape.extents();
   }
 
   bool same_constant(ValueId a, ValueId b) const {

@@ -1,5 +1,5 @@
-// Which nodes run as one kernel: a linear node and the elementwise nodes behind it, or
-// QuantizeLinear and DequantizeLinear.
+// Which nodes run as one kernel: a linear node and the elementwise nodes behind it, QuantizeLinear
+// and DequantizeLinear, the three of a channel shuffle, or the five of a Gelu.
 #pragma once
 
 #include <vector>
@@ -12,7 +12,7 @@ namespace octet::interpreter {
 // Runs at the place of its last node, where all its operands are there.
 struct Unit {
   std::vector<ir::NodeId> nodes;
-  std::vector<PostOp> post_ops;       // one per node behind the first
+  std::vector<PostOp> post_ops;       // what the nodes behind the first do
   std::vector<ir::ValueId> operands;  // of post-ops, in order; they follow the first node's inputs
 };
 

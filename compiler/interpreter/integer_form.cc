@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -49,6 +50,7 @@ class Lowering {
     lowered_.assign(graph_.node_count(), false);
     for (const NodeId id : order) {
       if (graph_.node(id).is("QuantizeLinear")) OCTET_TRY(lower_quantized(id));
+      if (graph_.node(id).is("Split")) OCTET_TRY(lower_split(id));
     }
     for (const NodeId id : order) {
       const bool product = graph_.node(id).is("MatMul") || graph_.node(id).is("Gemm");
@@ -104,9 +106,43 @@ class Lowering {
 
   // An activation [I1, I2].
   Result<std::optional<Quantized>> activation(ValueId id) {
-    OCTET_ASSIGN(auto out, dequantized(id));
+    std::vector<NodeId> shapers;  // the last one first
+    ValueId source = id;
+    for (NodeId node = shaper_of(id); node.valid(); node = shaper_of(source)) {
+      shapers.push_back(node);
+      source = graph_.node(node).inputs[0];
+    }
+    OCTET_ASSIGN(auto out, dequantized(source));
     if (out && (!out->per_tensor() || !is_byte(out->dtype))) out.reset();
+    for (size_t i = shapers.size(); out && i-- > 0;) {
+      OCTET_ASSIGN(out->integers, shaped(shapers[i], out->integers));
+    }
     return out;
+  }
+
+  // The node that gives a value another shape and nothing else [I1].
+  NodeId shaper_of(ValueId id) const {
+    const NodeId producer = id.valid() ? graph_.value(id).producer : NodeId();
+    if (!producer.valid()) return {};
+    const Node& node = graph_.node(producer);
+    const bool shapes =
+        node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze");
+    return shapes && node.inputs[0].valid() ? producer : NodeId();
+  }
+
+  // The node again, over integers; once for all who ask.
+  Result<ValueId> shaped(NodeId id, ValueId integers) {
+    const auto at = shaped_.find({id, integers});
+    if (at != shaped_.end()) return at->second;
+    Node node = graph_.node(id);
+    const ir::Value& old = graph_.value(node.output());
+    const ir::TensorType type{graph_.value(integers).type.storage, old.type.shape, std::nullopt};
+    OCTET_ASSIGN(const ValueId output, graph_.add_value(graph_.unique_value_name(old.name), type));
+    node.inputs[0] = integers;
+    node.outputs = {output};
+    graph_.add_node(std::move(node), id);
+    shaped_[{id, integers}] = output;
+    return output;
   }
 
   // A weight whose output channels lie along `axis` [I2].
@@ -367,6 +403,47 @@ class Lowering {
     return replace(result_of(id), id, node, node.domain, node.op_type, std::move(inputs));
   }
 
+  // The result of the QuantizeLinear that alone reads `id`, where its parameters are those of `x`.
+  Result<ValueId> quantized_alike(ValueId id, const Quantized& x) {
+    const std::span<const ir::Use> uses = graph_.uses(id);
+    if (!read_once(id) || uses.front().implicit) return ValueId();
+    const Node& quantize = graph_.node(uses.front().node);
+    if (!quantize.is("QuantizeLinear") || quantize.inputs[0] != id) return ValueId();
+    const ValueId result = quantize.output();
+    OCTET_ASSIGN(const auto y, parameters(quantize, graph_.value(result).type.storage));
+    return y && x.same_as(*y) ? result : ValueId();
+  }
+
+  // [I5] for all outputs.
+  Status lower_split(NodeId id) {
+    const Node node = graph_.node(id);
+    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
+    if (!x) return {};
+    std::vector<ValueId> results;
+    for (const ValueId output : node.outputs) {
+      ValueId result;
+      if (output.valid()) {
+        OCTET_ASSIGN(result, quantized_alike(output, *x));
+        if (!result.valid()) return {};
+      }
+      results.push_back(result);
+    }
+    Node split = node;
+    split.inputs[0] = x->integers;
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (!results[i].valid()) continue;
+      const ir::Value& old = graph_.value(results[i]);
+      OCTET_ASSIGN(split.outputs[i],
+                   graph_.add_value(graph_.unique_value_name(old.name), old.type));
+    }
+    const std::vector<ValueId> outputs = split.outputs;
+    graph_.add_node(std::move(split), id);
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (results[i].valid()) graph_.replace_uses(results[i], outputs[i]);
+    }
+    return {};
+  }
+
   // Products whose result stays float.
 
   Status lower_to_float(NodeId id) {
@@ -381,6 +458,7 @@ class Lowering {
 
   Graph graph_;
   std::vector<bool> lowered_;  // by NodeId of the given graph
+  std::map<std::pair<NodeId, ValueId>, ValueId> shaped_;
   size_t replacements_ = 0;
 };
 

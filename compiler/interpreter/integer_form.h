@@ -4,8 +4,9 @@
 //
 // Which groups become integers follows ONNX Runtime's QDQ fusions, so that what this interpreter
 // computes is what that runtime computes, ties included. A group is taken only when
-//   [I1] every data operand comes from DequantizeLinear, and the operator's output is read by one
-//        QuantizeLinear alone (products may do without: their output then is float32);
+//   [I1] every data operand comes from DequantizeLinear, at once or through operators that change
+//        nothing but the shape, and the operator's output is read by one QuantizeLinear alone
+//        (products may do without: their output then is float32);
 //   [I2] data and output are 8-bit integers of one type with one scale; weights are int8 or uint8
 //        with one scale, or one per output channel;
 //   [I3] a Relu or Clip in front of the QuantizeLinear cuts nothing that saturation would not cut;

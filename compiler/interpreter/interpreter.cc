@@ -74,7 +74,8 @@ class Interpreter::Impl {
     return fold_constants(*graph_, nodes_, constants_);
   }
 
-  Result<std::vector<Tensor>> run(std::span<const Tensor> inputs, Observer* observer) {
+  Result<std::vector<Tensor>> run(std::span<const Tensor> inputs, Observer* observer,
+                                  Profile* profile) {
     OCTET_TRY(check_inputs(inputs));
     // Kernels run on one thread but for those that ask for more: see OnednnKernel.
     const ThreadCount one_thread(1);
@@ -85,7 +86,14 @@ class Interpreter::Impl {
       context = runner->take_context();
     }
     if (!context.ok()) return context.error();
-    return runner->run(std::move(context).value(), inputs, observer);
+    return runner->run(std::move(context).value(), inputs, {observer, profile});
+  }
+
+  Result<PlannedMemory> planned_memory(std::span<const Tensor> inputs) {
+    OCTET_TRY(check_inputs(inputs));
+    const ThreadCount one_thread(1);
+    OCTET_ASSIGN(const std::shared_ptr<PlanRunner> runner, runner_for(inputs));
+    return PlannedMemory{runner->plan().live_bytes, runner->plan().arena_bytes};
   }
 
  private:
@@ -183,9 +191,13 @@ Result<Interpreter> Interpreter::create(std::shared_ptr<const ir::Graph> graph, 
   return Interpreter(std::move(impl));
 }
 
-Result<std::vector<Tensor>> Interpreter::run(std::span<const Tensor> inputs,
-                                             Observer* observer) const {
-  return impl_->run(inputs, observer);
+Result<std::vector<Tensor>> Interpreter::run(std::span<const Tensor> inputs, Observer* observer,
+                                             Profile* profile) const {
+  return impl_->run(inputs, observer, profile);
+}
+
+Result<PlannedMemory> Interpreter::planned_memory(std::span<const Tensor> inputs) const {
+  return impl_->planned_memory(inputs);
 }
 
 }  // namespace octet::interpreter

@@ -8,6 +8,7 @@
 
 #include "compiler/base/budget.h"
 #include "compiler/base/result.h"
+#include "compiler/interpreter/profile.h"
 #include "compiler/ir/graph.h"
 
 namespace octet::interpreter {
@@ -56,6 +57,14 @@ struct Options {
   MemoryBudget* budget = nullptr;
 };
 
+// What a run needs, in bytes, as far as it is known before it.
+struct PlannedMemory {
+  // The values alive at once, at most: inputs, activations and outputs of known size.
+  int64_t live = 0;
+  // What holds activations and scratch memory, for each sample that is run at a time.
+  int64_t arena = 0;
+};
+
 class Interpreter {
  public:
   // kUnsupported, naming the node and what to do, when an output or an observed value needs a node
@@ -65,9 +74,14 @@ class Interpreter {
   // One tensor per graph.required_inputs(), in that order; returns one per graph output. Safe to
   // call from several threads at once. Results do not depend on threads or on what else runs.
   // Errors: kBadData when an input does not fit (both shapes named), kMalformed or kResourceLimit
-  // naming the node, where evaluation fails.
+  // naming the node, where evaluation fails. A profile, where given, gets the time of every step;
+  // that of observers is not in it.
   Result<std::vector<ir::Tensor>> run(std::span<const ir::Tensor> inputs,
-                                      Observer* observer = nullptr) const;
+                                      Observer* observer = nullptr,
+                                      Profile* profile = nullptr) const;
+
+  // For inputs like these.
+  Result<PlannedMemory> planned_memory(std::span<const ir::Tensor> inputs) const;
 
   Interpreter(Interpreter&&) noexcept;
   Interpreter& operator=(Interpreter&&) noexcept;

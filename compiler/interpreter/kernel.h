@@ -31,14 +31,26 @@ struct Operand {
   int64_t count() const;
 };
 
-// A node fused behind another: elementwise behind linear, or DequantizeLinear behind
-// QuantizeLinear.
+// A node fused behind another: elementwise behind linear, DequantizeLinear behind QuantizeLinear,
+// or the rest of a channel shuffle behind the Reshape that begins it.
 struct PostOp {
   // kBias adds a number per channel and comes first; kSum adds a value of the same shape.
   // kDequantize comes behind QuantizeLinear alone, with the same scale and zero point.
-  enum class Kind { kBias, kSum, kRelu, kLeakyRelu, kClip, kSigmoid, kHardSwish, kDequantize };
+  // kShuffle stands for each of Transpose and Reshape behind a Reshape into groups of channels.
+  enum class Kind {
+    kBias,
+    kSum,
+    kRelu,
+    kLeakyRelu,
+    kClip,
+    kSigmoid,
+    kHardSwish,
+    kGelu,  // one node behind a linear node stands for all five; each of four behind the first
+    kDequantize,
+    kShuffle,
+  };
   Kind kind = Kind::kRelu;
-  float alpha = 0.0F;  // slope of kLeakyRelu, lower bound of kClip
+  float alpha = 0.0F;  // slope of kLeakyRelu, lower bound of kClip, groups of kShuffle
   float beta = 0.0F;   // upper bound of kClip
   size_t operand = 0;  // of kBias and kSum: index into the request's inputs
 };

@@ -1,6 +1,9 @@
 // Which kernels there are for which operator.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "compiler/interpreter/kernel.h"
 
 namespace octet::interpreter {
@@ -16,6 +19,10 @@ Result<KernelPtr> make_reorder(const dnnl::engine& engine, ir::DType dtype,
 
 // Copies bytes.
 KernelPtr make_copy(int64_t bytes);
+
+// Copies the elements of a value in a padded channel-blocked layout one behind another, without the
+// padding, in whatever order they come.
+KernelPtr make_compaction(std::span<const int64_t> shape, int64_t block);
 
 // True for an operator whose kernels can take post-ops.
 bool takes_post_ops(const ir::Node& node);

@@ -132,12 +132,31 @@ void mark_last_uses(Plan& plan, const std::vector<Lifetime>& lives) {
   }
 }
 
+// Of the values that live at one step, what they take together at most.
+int64_t most_alive(const Plan& plan, const std::vector<Lifetime>& lives) {
+  std::vector<int64_t> change(plan.steps.size() + 2, 0);
+  for (size_t i = 0; i < plan.buffers.size(); ++i) {
+    const Buffer& buffer = plan.buffers[i];
+    if (buffer.place == Buffer::Place::kConstant || !lives[i].used()) continue;
+    change[lives[i].first] += buffer.bytes;
+    change[lives[i].last + 1] -= buffer.bytes;
+  }
+  int64_t now = 0;
+  int64_t most = 0;
+  for (int64_t by : change) {
+    now += by;
+    most = std::max(most, now);
+  }
+  return most;
+}
+
 }  // namespace
 
 Status plan_memory(Plan& plan) {
   std::vector<Lifetime> lives = lifetimes(plan);
   join_in_place(plan, lives);
   OCTET_TRY(assign_offsets(plan, lives));
+  plan.live_bytes = most_alive(plan, lives);
   mark_last_uses(plan, lives);
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
     plan.buffers[i].root = root_of(plan, BufferId(i));

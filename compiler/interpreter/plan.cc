@@ -106,7 +106,7 @@ class PlanBuilder {
     view.bytes =
         numerics::storage_bytes(view.dtype, view.layout.stored_elements(count)).value_or(0);
     const BufferId out = add(std::move(view));
-    plan_.steps.push_back({Step::Kind::kView, node, nullptr, {of}, {out}});
+    plan_.steps.push_back({Step::Kind::kView, node, "view", nullptr, {of}, {out}});
     return out;
   }
 
@@ -133,7 +133,8 @@ class PlanBuilder {
       for (int64_t extent : *to.shape) count *= extent;
       to.bytes = numerics::storage_bytes(to.dtype, layout.stored_elements(count)).value_or(0);
       out = add(std::move(to));
-      plan_.steps.push_back({Step::Kind::kKernel, node, std::move(kernel), {from}, {out}});
+      plan_.steps.push_back(
+          {Step::Kind::kKernel, node, "reorder", std::move(kernel), {from}, {out}});
     }
     conversions_[main].emplace_back(out, layout);
     return out;
@@ -151,7 +152,8 @@ class PlanBuilder {
       Buffer copy = buffer(out);
       copy.root = {};
       const BufferId to = add(std::move(copy));
-      plan_.steps.push_back({Step::Kind::kKernel, node, make_copy(buffer(out).bytes), {out}, {to}});
+      plan_.steps.push_back(
+          {Step::Kind::kKernel, node, "copy", make_copy(buffer(out).bytes), {out}, {to}});
       out = to;
     }
     const BufferId root = buffer(out).root;
@@ -173,11 +175,30 @@ class PlanBuilder {
     }
   }
 
+  // The elements of a padded value in any order, for observers alone.
+  BufferId compacted(NodeId node, BufferId from) {
+    Buffer to = buffer(from);
+    KernelPtr kernel = make_compaction(*to.shape, *to.layout.channel_block());
+    to.place = Buffer::Place::kArena;
+    to.root = {};
+    to.layout = {};
+    int64_t count = 1;
+    for (int64_t extent : *to.shape) count *= extent;
+    to.bytes = count * static_cast<int64_t>(sizeof(float));
+    const BufferId out = add(std::move(to));
+    plan_.steps.push_back(
+        {Step::Kind::kKernel, node, "compaction", std::move(kernel), {from}, {out}});
+    return out;
+  }
+
   Status observe(NodeId node, ValueId id) {
     if (!id.valid() || !observed_[id.index()]) return {};
     BufferId seen = buffer_of(id);
+    const Layout& layout = buffer(seen).layout;
     const bool any = context_.options.observed_order == ElementOrder::kAny;
-    if (!any || buffer(seen).layout.has_padding()) {
+    if (any && layout.has_padding() && layout.channel_block()) {
+      seen = compacted(node, seen);
+    } else if (!any || layout.has_padding()) {
       OCTET_ASSIGN(seen, converted(node, seen, Layout()));
     }
     plan_.steps.back().observations.push_back({id, seen});
@@ -253,7 +274,7 @@ class PlanBuilder {
       for (ValueId id : last.outputs) request.outputs.push_back(operand(id));
       OCTET_ASSIGN(KernelPtr kernel, make_kernel(request));
       if (kernel != nullptr) {
-        return add_kernel(unit.nodes[0], std::move(kernel), inputs, last.outputs);
+        return add_kernel(unit, std::move(kernel), inputs, last.outputs);
       }
     }
     if (unit.nodes.size() == 1) return add_reference(unit.nodes[0]);
@@ -266,9 +287,16 @@ class PlanBuilder {
 
   Status add_unit_of_one(NodeId id) { return add_unit({{id}, {}, {}}); }
 
-  Status add_kernel(NodeId node, KernelPtr kernel, const std::vector<ValueId>& inputs,
+  std::string names_of(const std::vector<NodeId>& nodes) const {
+    std::string out;
+    for (NodeId id : nodes) out += (out.empty() ? "" : "+") + graph_.node(id).op_type;
+    return out;
+  }
+
+  Status add_kernel(const Unit& unit, KernelPtr kernel, const std::vector<ValueId>& inputs,
                     const std::vector<ValueId>& outputs) {
-    Step step{Step::Kind::kKernel, node, nullptr, {}, {}};
+    const NodeId node = unit.nodes[0];
+    Step step{Step::Kind::kKernel, node, names_of(unit.nodes), nullptr, {}, {}};
     for (size_t i = 0; i < inputs.size(); ++i) {
       const InputNeed& need = kernel->needs[i];
       BufferId id;
@@ -296,7 +324,7 @@ class PlanBuilder {
 
   Status add_reference(NodeId id) {
     const Node& node = graph_.node(id);
-    Step step{Step::Kind::kReference, id, nullptr, {}, {}};
+    Step step{Step::Kind::kReference, id, node.op_type, nullptr, {}, {}};
     std::vector<ValueId> operands = node.inputs;
     operands.insert(operands.end(), node.implicit_inputs.begin(), node.implicit_inputs.end());
     for (ValueId input : operands) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "compiler/base/id.h"
@@ -50,6 +51,7 @@ struct Step {
   };
   Kind kind = Kind::kReference;
   ir::NodeId node;  // what errors name; of a fused chain the first
+  std::string op;   // what profiles name
   KernelPtr kernel = nullptr;
   std::vector<BufferId> inputs;   // invalid where omitted
   std::vector<BufferId> outputs;  // invalid where not asked for
@@ -67,6 +69,7 @@ struct Plan {
   std::vector<Observation> given;  // observed inputs and constants
   std::vector<BufferId> outputs;   // one per graph output
   int64_t arena_bytes = 0;         // values, then scratch
+  int64_t live_bytes = 0;          // of values alive at one step, at most
   int64_t scratch_offset = 0;
   ir::NodeId largest;  // that takes most of the arena; named when there is no room
 

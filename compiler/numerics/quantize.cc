@@ -36,7 +36,7 @@ OCTET_INLINE void quantize_span(std::span<const float> x, float scale, int32_t z
     ratio = ratio == ratio ? ratio : 0.0F;
     ratio = ratio > lowest ? ratio : lowest;
     ratio = ratio < greatest ? ratio : greatest;
-    out[i] = static_cast<Q>(round_to_integer<int32_t>(ratio) + zero_point);
+    out[i] = static_cast<Q>(round_small(ratio) + zero_point);
   }
 }
 

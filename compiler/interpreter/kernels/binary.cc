@@ -245,7 +245,8 @@ Layout common_layout(const Operand& a, const Operand& b, const Function& f) {
 Result<KernelPtr> make_binary(const KernelRequest& request) {
   const auto* f = std::find_if(std::begin(kFunctions), std::end(kFunctions),
                                [&](const Function& g) { return request.node.is(g.op); });
-  if (f == std::end(kFunctions) || request.inputs.size() != 2 || !request.has_input(1)) {
+  if (f == std::end(kFunctions) || request.inputs.size() != 2 || !request.has_input(1) ||
+      !request.post_ops.empty()) {
     return KernelPtr();
   }
   const Operand& a = request.input(0);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "compiler/interpreter/kernels/integer_operands.h"
+#include "compiler/interpreter/kernels/look_up.h"
 #include "compiler/ops/qlinear_table.h"
 
 namespace octet::interpreter {
@@ -30,7 +31,7 @@ class IntegerConcatKernel : public Kernel {
         if (part.as_it_is) {
           std::memcpy(to, from, static_cast<size_t>(part.width));
         } else {
-          for (int64_t i = 0; i < part.width; ++i) to[i] = part.table[from[i]];
+          look_up(part.table, from, part.width, to);
         }
         to += part.width;
       }

@@ -29,6 +29,13 @@ bool is_miscomputed(const std::vector<int64_t>& weight, int64_t group) {
   return group > 1 && pointwise && weight[1] > 1 && weight[0] / group < 4;
 }
 
+bool is_padded(const ConvAttributes& conv) {
+  return std::any_of(conv.axes.begin(), conv.axes.end(), [](const ops::WindowAxis& axis) {
+    const int64_t reach = (axis.output - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+    return axis.pad_begin > 0 || reach - axis.pad_begin > axis.input;
+  });
+}
+
 std::optional<IntegerLinearOutput> linear_output(const KernelRequest& request, float x_scale,
                                                  int64_t channels) {
   const auto y = output_range(request, kYScale, kYZero);
@@ -56,16 +63,18 @@ Result<KernelPtr> make_integer_conv(const KernelRequest& request) {
                ConvAttributes::from(request.node, x.shape, request.input(kWeight).shape));
   const int64_t group = ir::int_attribute(request.node, "group", 1);
   if (is_miscomputed(request.input(kWeight).shape, group)) return KernelPtr();
-  const auto given = scale_and_zero(request, kXScale, kXZero);
+  auto given = scale_and_zero(request, kXScale, kXZero);
   if (!given) return KernelPtr();
   auto output = linear_output(request, given->scale, conv.out_channels);
   if (!output) return KernelPtr();
+  const ir::Tensor& weight = *request.input(kWeight).constant;
   if (request.device.saturates_pairs() && x.dtype == ir::DType::kUint8) {
-    output->pair_errors = PairErrors::of_conv(*request.input(kWeight).constant, conv,
-                                              static_cast<uint8_t>(given->zero_point));
+    output->pair_errors =
+        PairErrors::of_conv(weight, conv, static_cast<uint8_t>(given->zero_point));
   }
-  const auto products =
-      exact_products(*request.input(kWeight).constant, 0, x.dtype, given->zero_point, *output);
+  const auto products = is_padded(conv)
+                            ? exact_products(weight, 0, x.dtype, given->zero_point, *output)
+                            : fold_zero_point(weight, 0, x.dtype, given->zero_point, *output);
   if (!products) return KernelPtr();
   const ProductTypes types = product_types(*products, x.dtype, y.dtype);
   IntegerLinearParts parts;

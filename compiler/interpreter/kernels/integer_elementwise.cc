@@ -4,6 +4,7 @@
 
 #include "compiler/base/vectorized.h"
 #include "compiler/interpreter/kernels/integer_operands.h"
+#include "compiler/interpreter/kernels/look_up.h"
 #include "compiler/ops/broadcast.h"
 #include "compiler/ops/qlinear_table.h"
 
@@ -18,9 +19,7 @@ class TableKernel : public Kernel {
     in_place = {0};
   }
   Status execute(const Execution& e) const override {
-    const uint8_t* x = e.input<uint8_t>(0);
-    uint8_t* y = e.output<uint8_t>();
-    for (int64_t i = 0; i < count_; ++i) y[i] = table_[x[i]];
+    look_up(table_, e.input<uint8_t>(0), count_, e.output<uint8_t>());
     return {};
   }
 

@@ -115,20 +115,27 @@ bool has_isa(dnnl::cpu_isa wanted) {
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
 }
 
-// True when all sums of an output channel, in any order and with its bias, are exact in float32.
-bool sums_fit_floats(const ir::Tensor& weights, int64_t axis, int64_t greatest_input,
-                     const std::vector<int32_t>& bias) {
-  constexpr int64_t kExactFloats = int64_t{1} << 24;
+// Calls visit(channel, weight) for all weights.
+template <typename Visit>
+void for_each_weight(const ir::Tensor& weights, int64_t axis, Visit visit) {
   const std::vector<int64_t>& shape = weights.shape();
   const auto at = static_cast<size_t>(axis);
   int64_t inner = 1;
   for (size_t a = at + 1; a < shape.size(); ++a) inner *= shape[a];
-  std::vector<int64_t> sums(static_cast<size_t>(shape[at]), 0);
   const auto values = weights.data<int8_t>();
   for (size_t i = 0; i < values.size(); ++i) {
-    const int64_t channel = static_cast<int64_t>(i) / inner % shape[at];
-    sums[static_cast<size_t>(channel)] += std::abs(int64_t{values[i]}) * greatest_input;
+    visit(static_cast<size_t>(static_cast<int64_t>(i) / inner % shape[at]), int64_t{values[i]});
   }
+}
+
+// True when all sums of an output channel, in any order and with its bias, are exact in float32.
+bool sums_fit_floats(const ir::Tensor& weights, int64_t axis, int64_t greatest_input,
+                     const std::vector<int32_t>& bias) {
+  constexpr int64_t kExactFloats = int64_t{1} << 24;
+  std::vector<int64_t> sums(static_cast<size_t>(weights.shape()[static_cast<size_t>(axis)]), 0);
+  for_each_weight(weights, axis, [&](size_t channel, int64_t weight) {
+    sums[channel] += std::abs(weight) * greatest_input;
+  });
   for (size_t c = 0; c < sums.size(); ++c) {
     const int64_t added = c < bias.size() ? std::abs(int64_t{bias[c]}) : 0;
     if (sums[c] + added >= kExactFloats) return false;
@@ -151,6 +158,22 @@ std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, 
   const bool to_bytes = onednn::kScalesOutputsAfterBias && fit && output.is_plain() &&
                         output.range.has_value() && output.range->zero_point == 0;
   return to_bytes ? Products::kIntegerToBytes : Products::kInteger;
+}
+
+std::optional<Products> fold_zero_point(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
+                                        int32_t& zero_point, IntegerLinearOutput& output) {
+  const auto given = exact_products(weights, axis, x_dtype, zero_point, output);
+  if (!given || !has_integers(*given) || zero_point == 0) return given;
+  std::vector<int64_t> sums(output.multipliers.size(), 0);
+  for_each_weight(weights, axis, [&](size_t channel, int64_t weight) { sums[channel] += weight; });
+  output.bias.resize(sums.size(), 0);
+  for (size_t c = 0; c < sums.size(); ++c) {
+    const int64_t shift = sums[c] * zero_point;
+    output.bias[c] = static_cast<int32_t>(static_cast<uint32_t>(output.bias[c]) -
+                                          static_cast<uint32_t>(static_cast<uint64_t>(shift)));
+  }
+  zero_point = 0;
+  return exact_products(weights, axis, x_dtype, 0, output);
 }
 
 ProductTypes product_types(Products products, ir::DType x_dtype, ir::DType y_dtype) {

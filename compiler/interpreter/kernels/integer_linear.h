@@ -38,6 +38,12 @@ struct IntegerLinearOutput {
 std::optional<Products> exact_products(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
                                        int32_t x_zero, const IntegerLinearOutput& output);
 
+// Takes the zero point of data that is not padded into the bias: bias[c] -= zero * sum of weights
+// of c, which gives the same sums at 32 bits. `zero_point` becomes 0. Nothing changes for kFloat,
+// which subtracts it from the data.
+std::optional<Products> fold_zero_point(const ir::Tensor& weights, int64_t axis, ir::DType x_dtype,
+                                        int32_t& zero_point, IntegerLinearOutput& output);
+
 // Operand positions.
 struct IntegerLinearOperands {
   size_t data = 0;

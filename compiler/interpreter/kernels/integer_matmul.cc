@@ -49,7 +49,7 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
   const bool fits = is_byte(a.dtype) && a.shape.size() >= 2 && b.constant != nullptr &&
                     b.dtype == ir::DType::kInt8 && b.shape.size() == 2 &&
                     is_zero(request, at.b_zero);
-  const auto given = scale_and_zero(request, at.a_scale, at.a_zero);
+  auto given = scale_and_zero(request, at.a_scale, at.a_zero);
   if (!fits || !given) return KernelPtr();
   const bool transposed = b_layout == Orientation::kTransposed;
   const int64_t depth = b.shape[transposed ? 1 : 0];
@@ -63,7 +63,7 @@ Result<KernelPtr> make(const KernelRequest& request, const Positions& at, Orient
         *b.constant, {depth, columns, transposed ? 1 : columns, transposed ? depth : 1});
   }
   const auto products =
-      exact_products(*b.constant, transposed ? 0 : 1, a.dtype, given->zero_point, *output);
+      fold_zero_point(*b.constant, transposed ? 0 : 1, a.dtype, given->zero_point, *output);
   if (!products) return KernelPtr();
   const ProductTypes types = product_types(*products, a.dtype, request.outputs[0].dtype);
   IntegerLinearParts parts;

@@ -3,7 +3,8 @@
 #include <cstring>
 #include <numeric>
 
-#include "compiler/interpreter/kernel.h"
+#include "compiler/interpreter/kernels/channel_move.h"
+#include "compiler/interpreter/kernels/integer_operands.h"
 #include "compiler/ops/broadcast.h"
 #include "compiler/ops/strided.h"
 
@@ -139,7 +140,7 @@ Joint plain_joint(const Operand& whole, const std::vector<Operand>& parts, size_
 
 bool can_block(const Operand& whole, size_t axis) {
   const size_t rank = whole.shape.size();
-  return axis == 1 && rank >= 3 && rank <= 5 && whole.is_float();
+  return axis == 1 && rank >= 3 && rank <= 5 && (whole.is_float() || is_byte(whole.dtype));
 }
 
 // Along channels, which come last.
@@ -148,7 +149,7 @@ Joint channels_last_joint(const Operand& whole, const std::vector<Operand>& part
   out.pieces.rows = whole.shape[0] * product(whole.shape, 2, whole.shape.size());
   out.whole = channel_blocked(whole.shape, whole.shape[1]);
   for (const Operand& part : parts) {
-    out.pieces.sizes.push_back(static_cast<size_t>(part.shape[1]) * sizeof(float));
+    out.pieces.sizes.push_back(static_cast<size_t>(part.shape[1]) * width_of(whole.dtype));
     out.parts.push_back(channel_blocked(part.shape, part.shape[1]));
   }
   return out;
@@ -157,7 +158,7 @@ Joint channels_last_joint(const Operand& whole, const std::vector<Operand>& part
 // Along channels, in blocks of `block`: possible when every part but the last has whole blocks.
 std::optional<Joint> blocked_joint(const Operand& whole, const std::vector<Operand>& parts,
                                    int64_t block) {
-  if (block != 8 && block != 16) return std::nullopt;
+  if ((block != 8 && block != 16) || !whole.is_float()) return std::nullopt;
   Joint out;
   out.pieces.rows = whole.shape[0];
   out.whole = channel_blocked(whole.shape, block);
@@ -181,6 +182,55 @@ Joint joint_of(const Operand& whole, const std::vector<Operand>& parts, size_t a
     if (auto joint = blocked_joint(whole, parts, block)) return std::move(*joint);
   }
   return plain_joint(whole, parts, axis);
+}
+
+// The block of a layout in which parts that do not fill their blocks are moved lane by lane.
+std::optional<int64_t> ragged_block(const Operand& whole, const std::vector<Operand>& parts,
+                                    size_t axis, const Operand* like) {
+  if (like == nullptr || !can_block(whole, axis) || !whole.is_float()) return std::nullopt;
+  const int64_t block = *like->layout.channel_block();
+  const bool fits = (block == 8 || block == 16) && block != like->shape[1];
+  const bool ragged = fits && !blocked_joint(whole, parts, block);
+  return ragged ? std::optional(block) : std::nullopt;
+}
+
+ChannelMove move_over(const Operand& whole) {
+  ChannelMove out;
+  out.batch = whole.shape[0];
+  out.positions = product(whole.shape, 2, whole.shape.size());
+  return out;
+}
+
+KernelPtr ragged_concat(const Operand& whole, const std::vector<Operand>& parts, int64_t block) {
+  ChannelMove move = move_over(whole);
+  move.outputs.emplace_back();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    move.channels.push_back(parts[i].shape[1]);
+    for (int64_t c = 0; c < parts[i].shape[1]; ++c) move.outputs[0].push_back({i, c});
+  }
+  KernelPtr kernel = make_blocked_channel_move(std::move(move), block);
+  for (const Operand& part : parts) {
+    kernel->needs.push_back(InputNeed::in(channel_blocked(part.shape, block)));
+  }
+  kernel->output_layouts = {channel_blocked(whole.shape, block)};
+  return kernel;
+}
+
+KernelPtr ragged_split(const KernelRequest& request, int64_t block) {
+  ChannelMove move = move_over(request.input(0));
+  move.channels.push_back(request.input(0).shape[1]);
+  int64_t channel = 0;
+  std::vector<Layout> layouts;
+  for (const Operand& part : request.outputs) {
+    auto& sources = move.outputs.emplace_back();
+    for (int64_t c = 0; c < part.shape[1]; ++c) sources.push_back({0, channel++});
+    layouts.push_back(channel_blocked(part.shape, block));
+  }
+  KernelPtr kernel = make_blocked_channel_move(std::move(move), block);
+  kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
+  kernel->needs[0] = InputNeed::as_is();
+  kernel->output_layouts = std::move(layouts);
+  return kernel;
 }
 
 // The first operand in blocks of channels.
@@ -255,7 +305,11 @@ Result<KernelPtr> make_concat(const KernelRequest& request) {
   const Operand& whole = request.outputs[0];
   const auto axis = axis_of(request.node, whole.shape.size(), 0);
   if (!axis || !fit_together(whole, request.inputs, *axis)) return KernelPtr();
-  Joint joint = joint_of(whole, request.inputs, *axis, blocked_operand(request.inputs));
+  const Operand* const like = blocked_operand(request.inputs);
+  if (const auto block = ragged_block(whole, request.inputs, *axis, like)) {
+    return ragged_concat(whole, request.inputs, *block);
+  }
+  Joint joint = joint_of(whole, request.inputs, *axis, like);
   auto kernel = std::make_unique<ConcatKernel>(std::move(joint.pieces));
   for (const Layout& layout : joint.parts) kernel->needs.push_back(InputNeed::in(layout));
   kernel->output_layouts = {joint.whole};
@@ -266,8 +320,11 @@ Result<KernelPtr> make_split(const KernelRequest& request) {
   const Operand& whole = request.input(0);
   const auto axis = axis_of(request.node, whole.shape.size(), 0);
   if (!axis || !fit_together(whole, request.outputs, *axis)) return KernelPtr();
-  const bool blocked = whole.layout.channel_block().has_value();
-  Joint joint = joint_of(whole, request.outputs, *axis, blocked ? &whole : nullptr);
+  const Operand* const like = whole.layout.channel_block() ? &whole : nullptr;
+  if (const auto block = ragged_block(whole, request.outputs, *axis, like)) {
+    return ragged_split(request, *block);
+  }
+  Joint joint = joint_of(whole, request.outputs, *axis, like);
   auto kernel = std::make_unique<SplitKernel>(std::move(joint.pieces));
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
   kernel->needs[0] = InputNeed::in(joint.whole);

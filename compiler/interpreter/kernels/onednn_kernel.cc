@@ -13,7 +13,7 @@ namespace {
 class PrimitiveState : public KernelState {
  public:
   std::vector<dnnl::memory> memories;  // by argument
-  std::unordered_map<int, dnnl::memory> by_argument;
+  std::vector<dnnl_exec_arg_t> arguments;
 };
 
 class CopyKernel : public Kernel {
@@ -59,7 +59,7 @@ Status OnednnKernel::execute(const Execution& execution) const {
     if (state.memories.empty()) {
       for (const PrimitiveArgument& a : arguments_) {
         state.memories.push_back(dnnl::memory(a.desc, engine_, nullptr));
-        state.by_argument[a.argument] = state.memories.back();  // both name one object
+        state.arguments.push_back({a.argument, state.memories.back().get()});
       }
     }
     for (size_t i = 0; i < arguments_.size(); ++i) {
@@ -68,7 +68,11 @@ Status OnednnKernel::execute(const Execution& execution) const {
       if (state.memories[i].get_data_handle() != now) state.memories[i].set_data_handle(now);
     }
     const ThreadCount threads(threads_);
-    primitive_.execute(execution.stream, state.by_argument);
+    // The C++ form would gather the arguments anew each time.
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive_.get(), execution.stream.get(),
+                               static_cast<int>(state.arguments.size()), state.arguments.data()),
+        "could not execute a primitive");
     return 0;
   });
   if (!done.ok()) return done.error();

@@ -60,6 +60,33 @@ OCTET_VECTORIZED void softmax_rows(const float* x, float* y, Rows rows) {
   }
 }
 
+// Rows of at most kLanes elements, many at a time: the same sums in the same order.
+OCTET_VECTORIZED void softmax_short_rows(const float* x, float* y, Rows rows) {
+  constexpr int64_t kPiece = 512;
+  const int64_t n = rows.length;
+  const int64_t at_a_time = kPiece / n;
+  float sums[kPiece];
+  for (int64_t first = 0; first < rows.count; first += at_a_time) {
+    const int64_t count = rows.count - first < at_a_time ? rows.count - first : at_a_time;
+    const float* from = x + first * n;
+    float* to = y + first * n;
+    for (int64_t r = 0; r < count; ++r) {
+      float top = from[r * n];
+      for (int64_t i = 1; i < n; ++i) top = from[r * n + i] > top ? from[r * n + i] : top;
+      for (int64_t i = 0; i < n; ++i) to[r * n + i] = from[r * n + i] - top;
+    }
+#pragma omp simd
+    for (int64_t i = 0; i < count * n; ++i) to[i] = exp_of(to[i]);
+    for (int64_t r = 0; r < count; ++r) {
+      float sum = 0.0F;
+      for (int64_t i = 0; i < n; ++i) sum += to[r * n + i];
+      for (int64_t i = 0; i < n; ++i) sums[r * n + i] = sum;
+    }
+#pragma omp simd
+    for (int64_t i = 0; i < count * n; ++i) to[i] /= sums[i];
+  }
+}
+
 enum class Center { kMean, kZero };
 
 struct Norm {
@@ -101,7 +128,8 @@ class SoftmaxKernel : public Kernel {
  public:
   explicit SoftmaxKernel(Rows rows) : rows_(rows) { in_place = {0}; }
   Status execute(const Execution& e) const override {
-    softmax_rows(e.input<float>(0), e.output<float>(), rows_);
+    const auto softmax = rows_.length <= kLanes ? softmax_short_rows : softmax_rows;
+    softmax(e.input<float>(0), e.output<float>(), rows_);
     return {};
   }
 

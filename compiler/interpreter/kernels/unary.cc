@@ -93,16 +93,19 @@ struct Function {
 
 class UnaryKernel : public Kernel {
  public:
-  UnaryKernel(Function function, int64_t count) : function_(function), count_(count) {
-    in_place = {0};
+  UnaryKernel(Function function, size_t operand, int64_t count)
+      : function_(function), operand_(operand), count_(count) {
+    in_place = {operand};
   }
   Status execute(const Execution& execution) const override {
-    function_.loop(execution.input<float>(0), execution.output<float>(), count_, function_.numbers);
+    function_.loop(execution.input<float>(operand_), execution.output<float>(), count_,
+                   function_.numbers);
     return {};
   }
 
  private:
   Function function_;
+  size_t operand_;
   int64_t count_;
 };
 
@@ -172,25 +175,40 @@ std::optional<Function> function_of(const KernelRequest& request) {
   return std::nullopt;
 }
 
-}  // namespace
-
-Result<KernelPtr> make_unary(const KernelRequest& request) {
-  const Operand& x = request.input(0);
-  if (!x.is_float() || !request.outputs[0].is_float() || request.outputs[0].shape != x.shape) {
-    return KernelPtr();
-  }
-  const auto function = function_of(request);
-  if (!function) return KernelPtr();
+// `function` of operand `operand`, in its layout.
+KernelPtr make_map(const KernelRequest& request, size_t operand, const Function& function) {
+  const Operand& x = request.input(operand);
   // Padding must stay zero.
   const float zero = 0.0F;
   float at_zero = 0.0F;
-  function->loop(&zero, &at_zero, 1, function->numbers);
+  function.loop(&zero, &at_zero, 1, function.numbers);
   const Layout layout = x.layout.has_padding() && at_zero != 0.0F ? Layout() : x.layout;
-  auto kernel = std::make_unique<UnaryKernel>(*function, layout.stored_elements(x.count()));
+  auto kernel = std::make_unique<UnaryKernel>(function, operand, layout.stored_elements(x.count()));
   kernel->needs.assign(request.inputs.size(), InputNeed::nothing());
-  kernel->needs[0] = InputNeed::in(layout);
+  kernel->needs[operand] = InputNeed::in(layout);
   kernel->output_layouts = {layout};
-  return KernelPtr(std::move(kernel));
+  return kernel;
+}
+
+bool maps(const Operand& x, const KernelRequest& request) {
+  return x.is_float() && request.outputs[0].is_float() && request.outputs[0].shape == x.shape;
+}
+
+}  // namespace
+
+Result<KernelPtr> make_unary(const KernelRequest& request) {
+  if (!maps(request.input(0), request)) return KernelPtr();
+  const auto function = function_of(request);
+  return function ? make_map(request, 0, *function) : KernelPtr();
+}
+
+Result<KernelPtr> make_gelu_of_pieces(const KernelRequest& request) {
+  const bool gelu = request.post_ops.size() == 1 &&
+                    request.post_ops[0].kind == PostOp::Kind::kGelu && request.inputs.size() == 2;
+  if (!gelu) return KernelPtr();
+  const size_t x = request.input(0).constant != nullptr ? 1 : 0;
+  if (!maps(request.input(x), request)) return KernelPtr();
+  return make_map(request, x, {map<ErfGelu>, {}});
 }
 
 }  // namespace octet::interpreter

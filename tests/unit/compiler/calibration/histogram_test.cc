@@ -59,6 +59,28 @@ TEST(Histogram, IsTheSameForAnyOrderAndAnySplit) {
   }
 }
 
+// Counted by the definition: floor(x / 2^e), in double.
+std::vector<uint64_t> counts_by_definition(std::span<const float> values, int exponent) {
+  std::vector<uint64_t> out(Histogram::kBins, 0);
+  for (float x : values) {
+    const double bin = std::floor(std::ldexp(static_cast<double>(x), -exponent));
+    ++out[static_cast<size_t>(static_cast<int>(bin) + Histogram::kHalf)];
+  }
+  return out;
+}
+
+TEST(Histogram, CountsManyValuesOfAnyMagnitudeByTheDefinition) {
+  for (const float spread : {1e-44F, 1e-40F, 1e-38F, 1e-30F, 1.0F, 1e30F}) {
+    std::vector<float> values = random_values(50001, spread, 4);
+    for (size_t i = 0; i < values.size(); i += 3) values[i] = std::max(values[i], 0.0F);
+    for (const float x : {-1e-45F, 1e-45F, -0.0F, -1e-38F}) values.push_back(x);
+    Histogram histogram;
+    histogram.add(values);
+    const auto expected = counts_by_definition(values, histogram.exponent());
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), histogram.counts().begin())) << spread;
+  }
+}
+
 TEST(Histogram, TinyNegativeValuesFallBelowZero) {
   const std::vector<float> values = {-1e-30F, 1000.0F};
   Histogram histogram;

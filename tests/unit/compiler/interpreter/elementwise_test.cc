@@ -207,5 +207,64 @@ TEST(BatchNormalization, IsLikeReference) {
   }
 }
 
+// The pieces of Gelu in the orders of exporters; `half` is the factor in place of 0.5.
+enum class GeluOrder { kHalfAtLast, kHalfFirst, kHalfLast };
+
+ValueId gelu_of_pieces(GraphBuilder& b, ValueId x, GeluOrder order, float half = 0.5F) {
+  const auto number = [&](float value) {
+    return b.constant(b.graph().unique_value_name("number"), Tensor::scalar(value));
+  };
+  const ValueId root = b.op("Div", {x, number(1.41421356F)});
+  const ValueId sum = b.op("Add", {b.op("Erf", {root}), number(1.0F)});
+  if (order == GeluOrder::kHalfFirst) {
+    return b.op("Mul", {b.op("Mul", {number(half), x}), sum});
+  }
+  if (order == GeluOrder::kHalfLast) return b.op("Mul", {x, b.op("Mul", {sum, number(half)})});
+  return b.op("Mul", {b.op("Mul", {x, sum}), number(half)});
+}
+
+std::vector<std::string> steps_of(const Graph& graph) {
+  Profile profile;
+  const Interpreter interpreter =
+      must(Interpreter::create(std::make_shared<const Graph>(graph), {}));
+  must(interpreter.run(random_inputs(graph, 1), nullptr, &profile));
+  std::vector<std::string> out;
+  for (const Profile::Entry& entry : profile.operators()) out.push_back(entry.op);
+  return out;
+}
+
+TEST(GeluOfPieces, IsOneStepAndLikeReference) {
+  for (const GeluOrder order :
+       {GeluOrder::kHalfAtLast, GeluOrder::kHalfFirst, GeluOrder::kHalfLast}) {
+    auto b = builder();
+    b.output(gelu_of_pieces(b, b.input("x", {3, 37}), order));
+    Graph alone = b.finish();
+    EXPECT_EQ(steps_of(alone).size(), 1U);
+    expect_like_reference(std::move(alone));
+
+    auto c = builder();
+    const ValueId product =
+        c.op("MatMul", {c.input("x", {2, 9, 16}), c.constant("w", random_tensor(3, {16, 24}))});
+    const ValueId sum = c.op("Add", {product, c.constant("bias", random_tensor(4, {24}))});
+    c.output(gelu_of_pieces(c, sum, order));
+    c.output(gelu_of_pieces(c, blocked(c, "conv"), order));
+    Graph behind = c.finish();
+    EXPECT_LE(steps_of(behind).size(), 4U);  // both as one, and layouts
+    expect_like_reference(std::move(behind));
+  }
+}
+
+TEST(GeluOfPieces, WhatIsNotGeluStaysInPieces) {
+  auto b = builder();
+  const ValueId x = b.input("x", {3, 37});
+  b.output(gelu_of_pieces(b, x, GeluOrder::kHalfAtLast, 0.25F));
+  expect_like_reference(b.finish());
+  auto c = builder();
+  const ValueId y = c.input("x", {3, 37});
+  c.output(gelu_of_pieces(c, y, GeluOrder::kHalfFirst));
+  c.output(c.op("Abs", {y}));  // a third reader
+  expect_like_reference(c.finish());
+}
+
 }  // namespace
 }  // namespace octet::interpreter

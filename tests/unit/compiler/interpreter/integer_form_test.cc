@@ -66,6 +66,42 @@ TEST(IntegerForm, ActivationThatCutsMoreThanSaturationStaysFloat) {
             1);
 }
 
+// x -> Q -> DQ -> Split -> (Q -> DQ -> output) twice, the second quantizer being `last`.
+Graph split_graph(const Activation& last) {
+  auto b = builder();
+  const ValueId x = through(b, b.input("x", {1, 6, 3}), kX);
+  const std::vector<ValueId> parts =
+      b.node({.op_type = "Split",
+              .inputs = {x, number(b, "split", Tensor::of<int64_t>({2}, {4, 2}))},
+              .attributes = {{"axis", int64_t{1}}},
+              .outputs = 2});
+  b.output(through(b, parts[0], kX));
+  b.output(through(b, parts[1], last));
+  return b.finish();
+}
+
+TEST(IntegerForm, SplitWithOneScaleOnAllSidesMovesIntegers) {
+  const std::map<std::string, int> expected = {
+      {"QuantizeLinear", 1}, {"Split", 1}, {"DequantizeLinear", 2}};
+  EXPECT_EQ(operators(split_graph(kX)), expected);
+  expect_exact(split_graph(kX));
+  EXPECT_EQ(operators(split_graph(kY))["QuantizeLinear"], 3);
+  expect_exact(split_graph(kY));
+}
+
+TEST(IntegerForm, OperandsMayTakeAnotherShapeBehindTheirQuantizer) {
+  auto b = builder();
+  const ValueId x = through(b, b.input("x", {2, 3, 8}), kX);
+  const ValueId rows = b.op("Reshape", {x, number(b, "rows", Tensor::of<int64_t>({2}, {6, 8}))});
+  for (int64_t i = 0; i < 2; ++i) {
+    b.output(b.op("Gemm", {rows, weight(b, {8, 5}, 1), bias(b, 5, kX.scale)}));
+  }
+  Graph graph = b.finish();
+  const std::map<std::string, int> expected = {{"QuantizeLinear", 1}, {"Reshape", 1}, {"QGemm", 2}};
+  EXPECT_EQ(operators(Graph(graph)), expected);
+  expect_exact(std::move(graph));
+}
+
 TEST(IntegerForm, ResultWithAnotherReaderStaysFloat) {
   EXPECT_EQ(operators(conv_graph([](GraphBuilder& b, ValueId x) {
               b.output(x);

@@ -10,6 +10,43 @@ const Activation kSymmetric{DType::kInt8, 0.027F, 0};
 const Activation kOutU8{DType::kUint8, 0.043F, 3};
 const Activation kOutS8{DType::kInt8, 0.041F, 9};
 
+// A shuffle of channels between quantizers of one scale, in the middle of convolutions.
+TEST(IntegerMoves, ChannelShufflesAndSplitsBetweenConvolutionsAreExact) {
+  for (const auto& [channels, groups] : {std::pair{58, 2}, {48, 3}, {16, 2}}) {
+    auto b = builder();
+    const ValueId x = through(b, b.input("x", {1, 3, 9, 7}), kU8);
+    const ValueId y = through(b, b.op("Conv", {x, weight(b, {channels, 3, 1, 1}, 0)}), kOutU8);
+    const auto extents = [&](const Ints& shape) {
+      return number(b, "shape", Tensor::of<int64_t>({static_cast<int64_t>(shape.size())}, shape));
+    };
+    const ValueId cut = b.op("Reshape", {y, extents({1, groups, channels / groups, 9, 7})});
+    const ValueId turned =
+        b.op("Transpose", {through(b, cut, kOutU8)}, {{"perm", Ints{0, 2, 1, 3, 4}}});
+    const ValueId joined =
+        b.op("Reshape", {through(b, turned, kOutU8), extents({1, channels, 9, 7})});
+    ir::NodeSpec split{"Split",
+                       {through(b, joined, kOutU8), extents({channels / 2, channels / 2})},
+                       {{"axis", int64_t{1}}}};
+    split.outputs = 2;
+    for (const ValueId part : b.node(split)) {
+      const ValueId in = through(b, part, kOutU8);
+      b.output(through(b, b.op("Conv", {in, weight(b, {8, channels / 2, 1, 1}, 0)}), kU8));
+    }
+    expect_exact(b.finish());
+  }
+}
+
+TEST(IntegerMoves, TablesTakeAnyLength) {
+  for (const int64_t count : {1, 63, 64, 65, 1000}) {
+    for (const Activation& a : {kU8, kS8}) {
+      auto b = builder();
+      const ValueId x = through(b, b.input("x", {count}), a);
+      b.output(quantize(b, b.op("LeakyRelu", {x}, {{"alpha", 0.3F}}), a));
+      expect_exact(b.finish());
+    }
+  }
+}
+
 struct ConvCase {
   const char* name;
   Ints input;

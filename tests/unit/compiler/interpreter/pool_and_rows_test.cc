@@ -64,6 +64,15 @@ TEST(Rows, SoftmaxIsLikeReference) {
   }
 }
 
+TEST(Rows, SoftmaxOfManyShortRowsIsLikeReference) {
+  for (const Ints& shape : {Ints{1, 700, 2}, Ints{331, 3}, Ints{40, 16}, Ints{9, 1}, Ints{5, 17}}) {
+    auto b = builder();
+    b.output(b.op("Softmax", {b.op("Neg", {b.input("x", shape)})}, {{"axis", int64_t{-1}}}));
+    b.output(b.op("Softmax", {b.input("y", shape)}, {{"axis", int64_t{-1}}}));
+    expect_like_reference(b.finish());
+  }
+}
+
 TEST(Rows, SoftmaxOfMaskedAndLargeScoresIsLikeReference) {
   const float low = std::numeric_limits<float>::lowest();
   auto b = builder();

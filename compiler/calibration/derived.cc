@@ -1,0 +1,50 @@
+#include "compiler/calibration/derived.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace octet::calibration {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+using ir::ValueId;
+
+bool moves_every_element(const Node& node) {
+  constexpr std::array<std::string_view, 8> kMoves = {"DepthToSpace", "Flatten",  "Identity",
+                                                      "Reshape",      "Squeeze",  "SpaceToDepth",
+                                                      "Transpose",    "Unsqueeze"};
+  return std::find(kMoves.begin(), kMoves.end(), node.op_type) != kMoves.end();
+}
+
+// The operands whose elements make up the only output of a node, if that is what it does.
+std::optional<std::vector<ValueId>> parts_of(const Node& node) {
+  if (!node.domain.empty() || node.outputs.size() != 1 || node.inputs.empty()) return std::nullopt;
+  if (node.is("Concat")) return node.inputs;
+  if (moves_every_element(node)) return std::vector<ValueId>{node.inputs[0]};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Derivation> derivations(const Graph& graph, const std::set<ValueId>& values,
+                                    const std::set<ValueId>& histograms) {
+  std::vector<Derivation> out;
+  for (const ir::NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    auto parts = parts_of(node);
+    if (!parts || !values.contains(node.output())) continue;
+    const bool with_histogram = histograms.contains(node.output());
+    const bool known = std::all_of(parts->begin(), parts->end(), [&](ValueId part) {
+      return part.valid() && values.contains(part) &&
+             (!with_histogram || histograms.contains(part)) &&
+             graph.value(part).type.storage == ir::DType::kFloat32;
+    });
+    if (known) out.push_back({node.output(), std::move(*parts)});
+  }
+  return out;
+}
+
+}  // namespace octet::calibration
