@@ -1,11 +1,11 @@
 #include "compiler/accuracy/recipe.h"
 
 #include <algorithm>
-#include <set>
 
+#include "compiler/accuracy/cross_layer.h"
 #include "compiler/accuracy/equalize.h"
+#include "compiler/accuracy/finish_plan.h"
 #include "compiler/accuracy/refine.h"
-#include "compiler/calibration/fingerprint.h"
 #include "compiler/data/content_order.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/planner.h"
@@ -43,6 +43,7 @@ class RecipeRun {
     out_.report.layers = refined.layers;
     out_.report.rounded = refined.rounded;
     out_.report.corrected = refined.corrected;
+    out_.report.targeted = refined.targeted;
     OCTET_TRY(finish());
     return std::move(out_);
   }
@@ -77,7 +78,7 @@ class RecipeRun {
       return {};
     };
     OCTET_TRY(calibration::calibrate(canonical_, dataset_, measure));
-    const Equalization decided = equalize(*canonical_, classes, layers, ranges);
+    const Equalization decided = decide(classes, layers, ranges);
     for (const auto& [id, tensor] : decided.constants) {
       edits_.replaced.push_back({canonical_->value(id).name, tensor});
     }
@@ -88,6 +89,21 @@ class RecipeRun {
     OCTET_TRY(plan::apply_edits(edited, edits_));
     equalized_ = std::make_shared<const Graph>(std::move(edited));
     return {};
+  }
+
+  // One scale per weight tensor asks for equal weights, one per channel for equal activations.
+  Equalization decide(const ChannelClasses& classes, const std::vector<Layer>& layers,
+                      const ChannelRanges& ranges) {
+    if (!has_per_tensor_weights(spec_)) return equalize(*canonical_, classes, layers, ranges);
+    std::map<ValueId, ChannelReach> reach;
+    for (ValueId value : ranges.values()) {
+      reach[value] = {ranges.of(value), ranges.least_of(value)};
+    }
+    CrossLayer made = equalize_across_layers(*canonical_, classes, layers, reach, bounds_of(spec_));
+    edits_.bounds = std::move(made.bounds);
+    out_.report.dead_channels = made.dead;
+    out_.report.high_biases = made.high_biases;
+    return std::move(made.equalization);
   }
 
   Result<calibration::Statistics> calibrate(FloatColumns& columns) const {
@@ -102,37 +118,7 @@ class RecipeRun {
     return calibration::calibrate(equalized_, dataset_, options);
   }
 
-  // The plan speaks of the canonical graph, with everything in it that makes the difference.
-  Status finish() {
-    plan::QuantPlan& plan = out_.plan;
-    std::set<std::string> said;
-    for (const plan::ReplacedConstant& replaced : plan.replaced) said.insert(replaced.value);
-    for (const plan::ReplacedConstant& edit : edits_.replaced) {
-      const auto it =
-          std::find_if(plan.constants.begin(), plan.constants.end(),
-                       [&](const auto& quantizer) { return quantizer.value == edit.value; });
-      if (it != plan.constants.end()) {
-        if (it->integers) continue;
-        OCTET_ASSIGN(it->integers, plan::quantize_constant(edit.tensor, it->params));
-      } else if (!said.contains(edit.value)) {
-        plan.replaced.push_back(edit);
-      }
-    }
-    plan.scalings = edits_.scalings;
-    std::sort(plan.replaced.begin(), plan.replaced.end(),
-              [](const auto& a, const auto& b) { return a.value < b.value; });
-    plan.fingerprint = calibration::fingerprint(*canonical_);
-    // Remarks go by the nodes of the canonical graph, in its order.
-    std::set<std::string> added;
-    for (const plan::Scaling& scaling : plan.scalings) added.insert(scaling.result);
-    plan.remarks.erase(std::remove_if(plan.remarks.begin(), plan.remarks.end(),
-                                      [&](const plan::Remark& remark) {
-                                        return remark.op_type == "Mul" &&
-                                               added.contains(remark.node);
-                                      }),
-                       plan.remarks.end());
-    return {};
-  }
+  Status finish() { return finish_plan(*canonical_, *equalized_, edits_, out_.plan); }
 
   const std::shared_ptr<const Graph>& canonical_;
   data::ContentOrder dataset_;  // samples are split, and floats added up over them
@@ -140,7 +126,7 @@ class RecipeRun {
   const plan::Recipe& recipe_;
   const RecipeOptions& options_;
   std::shared_ptr<const Graph> equalized_;
-  plan::QuantPlan edits_;  // only replaced and scalings
+  plan::QuantPlan edits_;  // only replaced, scalings and bounds
   RecipeResult out_;
 };
 
