@@ -125,7 +125,7 @@ class DataFree {
     edits_.scalings = decided.scalings;
     out_.report.equalized_tensors = decided.tensors;
     out_.report.equalized_channels = decided.channels;
-    move_facts(decided.factors);
+    move_facts(decided.value_factors);
     Graph edited = *canonical_;
     OCTET_TRY(plan::apply_edits(edited, edits_));
     equalized_ = std::make_shared<const Graph>(std::move(edited));
@@ -260,7 +260,7 @@ class DataFree {
     const plan::OpRule* rule = spec_.find_op(equalized_->node(layer.node));
     const plan::Space* space = rule == nullptr ? nullptr : spec_.find_space(rule->weight_space);
     if (space != nullptr) rounding.options.scale_form = space->scales;
-    return round_layer(rounding, rows, [&](int64_t group, std::vector<double>& room) {
+    return round_weights(rounding, rows, [&](int64_t group, std::vector<double>& room) {
       room = implied_gram(layer, x, group);
       return Gram{room, static_cast<size_t>(layer.layout.columns)};
     });

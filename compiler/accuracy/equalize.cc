@@ -198,7 +198,7 @@ class Equalizer {
       if (all_one(produced) && all_one(read)) continue;
       put(linear.weight, scaled_weight(linear, produced, read));
       if (linear.bias.valid() && !all_one(produced)) follow(linear.bias, produced);
-      if (!all_one(produced)) out_.factors[linear.y] = produced;
+      if (!all_one(produced)) out_.value_factors[linear.y] = produced;
     }
     for (const ChannelClasses::Follower& follower : classes_.followers()) {
       const std::vector<float> factors = factors_of(follower.value);

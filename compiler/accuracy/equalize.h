@@ -38,7 +38,7 @@ struct Equalization {
   std::map<ir::ValueId, ir::Tensor> constants;  // new numbers, by constant
   std::vector<plan::Scaling> scalings;
   // Of what linear operators compute, by value; only those that are not all 1.
-  std::map<ir::ValueId, std::vector<float>> factors;
+  std::map<ir::ValueId, std::vector<float>> value_factors;
   size_t channels = 0;  // whose factor is not 1
   size_t tensors = 0;   // layer inputs that changed
 };

@@ -158,7 +158,7 @@ class LayerRounder {
 
 }  // namespace
 
-Result<RowIntegers> round_layer(const LayerRounding& layer, std::span<const float> rows,
+Result<RowIntegers> round_weights(const LayerRounding& layer, std::span<const float> rows,
                                 const GramOf& gram_of) {
   return LayerRounder(layer, rows, gram_of).run();
 }

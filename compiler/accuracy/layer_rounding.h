@@ -30,7 +30,7 @@ struct LayerRounding {
 //   per tensor  the scale, of a short grid below the one given, at which all rows together err
 //               least; then the best floor/ceiling choice where columns are few, else round_rows
 //   blocked     quantize_blocks
-Result<RowIntegers> round_layer(const LayerRounding& layer, std::span<const float> rows,
+Result<RowIntegers> round_weights(const LayerRounding& layer, std::span<const float> rows,
                                 const GramOf& gram_of);
 
 // What rounding to nearest at the scales of `params` gives; `integers`: as stored, in the weight's

@@ -294,7 +294,7 @@ class Refiner {
     const auto round = [&](Columns learnt) -> Result<RowIntegers> {
       const double damping = damping_for(grams, learnt);
       OCTET_ASSIGN(const std::vector<float> targets, targeted.targets(rows, learnt, damping));
-      return round_layer(rounding_of(index, damping, least_scales(layer, x_scale)), targets,
+      return round_weights(rounding_of(index, damping, least_scales(layer, x_scale)), targets,
                          targeted.grams(learnt));
     };
     const auto plain = [&](Columns learnt) {
@@ -366,7 +366,7 @@ class Refiner {
       room = grams.all_columns(group);
       return Gram{room, static_cast<size_t>(grams.layout.columns)};
     };
-    return round_layer(rounding_of(index, damping_for(grams, learnt), least), rows, gram_of);
+    return round_weights(rounding_of(index, damping_for(grams, learnt), least), rows, gram_of);
   }
 
   Status put_weight(size_t index, const RowIntegers& chosen) {

@@ -1,5 +1,6 @@
 #include "compiler/plan/apply.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -299,6 +300,15 @@ Status apply_plan(Graph& graph, const QuantPlan& plan) {
   }
   Graph edited = graph;  // so that a plan refused half-way changes nothing
   OCTET_TRY(apply_edits(edited, plan));
+  const bool blocked = std::any_of(
+      plan.constants.begin(), plan.constants.end(), [](const ConstantQuantizer& constant) {
+        return constant.params.granularity() == ir::Granularity::kBlocked;
+      });
+  if (blocked) {
+    // DequantizeLinear knows blocks from ai.onnx 21 on.
+    int64_t& opset = edited.model.opset_imports[""];
+    opset = std::max<int64_t>(opset, 21);
+  }
   OCTET_ASSIGN(Patch patch, Applier(edited, plan).run());
   OCTET_TRY(std::move(patch).apply(edited));
   edited.remove_unused_constants();

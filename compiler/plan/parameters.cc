@@ -90,15 +90,14 @@ Result<QuantParams> params_for_blocks(const Space& space, const ir::Tensor& tens
 
 std::vector<size_t> scale_of_element(const QuantParams::Spec& spec,
                                      const std::vector<int64_t>& shape) {
-  size_t inner = 1;
-  for (size_t a = static_cast<size_t>(spec.axis) + 1; a < shape.size(); ++a) {
-    inner *= static_cast<size_t>(shape[a]);
-  }
-  const auto extent = static_cast<size_t>(shape[static_cast<size_t>(spec.axis)]);
-  size_t count = inner * extent;
-  for (size_t a = 0; a < static_cast<size_t>(spec.axis); ++a) count *= static_cast<size_t>(shape[a]);
+  size_t count = 1;
+  for (const int64_t extent : shape) count *= static_cast<size_t>(extent);
   std::vector<size_t> out(count);
-  if (spec.granularity == Granularity::kPerTensor) return out;
+  const auto axis = static_cast<size_t>(spec.axis);
+  if (spec.granularity == Granularity::kPerTensor || axis >= shape.size()) return out;
+  size_t inner = 1;
+  for (size_t a = axis + 1; a < shape.size(); ++a) inner *= static_cast<size_t>(shape[a]);
+  const auto extent = static_cast<size_t>(shape[axis]);
   if (spec.granularity == Granularity::kPerAxis) {
     for (size_t i = 0; i < count; ++i) out[i] = i / inner % extent;
     return out;

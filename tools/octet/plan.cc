@@ -57,7 +57,8 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
     print_result(Json{
         {"output", options.output}, {"plan", to_json(summary)}, {"accuracy", accuracy_json(done)}});
   } else {
-    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n", to_text(summary),
+    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n",
+                     made.data_free ? samples_text(done) : "", to_text(summary),
                      accuracy_text(done)));
   }
   return {};
