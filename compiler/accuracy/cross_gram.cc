@@ -48,9 +48,8 @@ class CrossGatherer {
     out_.fit.assign(groups * k_ * k_, 0.0);
     out_.apart.assign(groups * k_ * k_, 0.0);
     const size_t inner = groups > 1 ? 1 : threads_;
-    OCTET_TRY(parallel_for(groups > 1 ? threads_ : 1, groups, [&](size_t, size_t group) {
-      return add_group(group, inner);
-    }));
+    OCTET_TRY(parallel_for(groups > 1 ? threads_ : 1, groups,
+                           [&](size_t, size_t group) { return add_group(group, inner); }));
     return std::move(out_);
   }
 
@@ -200,8 +199,8 @@ Result<std::vector<float>> target_rows(const GroupMoments& moments, const Weight
     add_product({row.data(), k}, {missing.data(), k}, change.data(), k, 1, k, k);
     solve(lower, k, change.data());
     for (size_t i = 0; i < k; ++i) row[i] += change[i];
-    const bool finite = std::all_of(
-        row.begin(), row.end(), [](double w) { return std::isfinite(static_cast<float>(w)); });
+    const bool finite = std::all_of(row.begin(), row.end(),
+                                    [](double w) { return std::isfinite(static_cast<float>(w)); });
     for (size_t i = 0; finite && i < k; ++i) out[r * k + i] = static_cast<float>(row[i]);
     return {};
   }));

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <set>
+
+#include "compiler/accuracy/dead_channels.h"
 
 namespace octet::accuracy {
 
@@ -15,33 +16,11 @@ using ir::ValueId;
 
 namespace {
 
-constexpr float kDead = 1e-6F;  // of a tensor's greatest magnitude
 constexpr double kGreatestFactor = 256.0;
 constexpr int kSweeps = 60;
 // All classes move at once; a whole step would let neighbours swing about each other.
 constexpr double kStep = 0.4;
 constexpr double kStill = 1e-3;  // relative change of a factor that is none
-
-// A Clip from 0 to a constant, and the height.
-std::optional<float> clip_height(const Graph& graph, const Node& node) {
-  if (!node.is("Clip") || !node.input(2).valid()) return std::nullopt;
-  const Tensor* high = graph.constant(node.input(2));
-  if (high == nullptr || high->element_count() != 1) return std::nullopt;
-  const auto height = static_cast<float>(high->at_as_double(0));
-  return std::isfinite(height) && height > 0.0F ? std::optional(height) : std::nullopt;
-}
-
-bool has_padding(const Node& node) {
-  if (ir::string_attribute(node, "auto_pad", "NOTSET") != "NOTSET") return true;
-  const auto pads = ir::ints_attribute(node, "pads");
-  return std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; });
-}
-
-float greatest_of(std::span<const float> values) {
-  float out = 0.0F;
-  for (const float value : values) out = std::max(out, std::abs(value));
-  return out;
-}
 
 class CrossLayerWalk {
  public:
@@ -50,16 +29,18 @@ class CrossLayerWalk {
   CrossLayerWalk(const Graph& graph, const ChannelClasses& classes,
                  const std::vector<Layer>& layers, const std::map<ValueId, ChannelReach>& reach,
                  const CrossLayerOptions& options)
-      : graph_(graph), classes_(classes), layers_(layers), reach_(reach), options_(options) {
+      : graph_(graph),
+        classes_(classes),
+        layers_(layers),
+        reach_(reach),
+        options_(options),
+        numbers_(graph, classes) {
     for (const Layer& layer : layers_) integer_.insert(layer.node);
-    for (const Linear& linear : classes_.linears()) {
-      rows_[linear.node] = weight_rows(linear.layout, graph_.constant(linear.weight)->data<float>());
-      if (linear.bias.valid()) biases_[linear.node] = graph_.constant(linear.bias)->to_floats();
-    }
   }
 
   CrossLayer run() {
-    absorb_dead();
+    dead_ = absorb_dead_channels(graph_, classes_, numbers_);
+    out_.dead = dead_.count;
     find_movable();
     choose();
     write();
@@ -68,91 +49,6 @@ class CrossLayerWalk {
   }
 
  private:
-  size_t taps_of(const Linear& linear) const {
-    const int64_t inputs = classes_.of(linear.x).count;
-    const int64_t per_group = inputs / linear.layout.groups;
-    return static_cast<size_t>(linear.layout.columns / std::max<int64_t>(per_group, 1));
-  }
-
-  // f(row, input channel, the weights of the row on it).
-  template <typename Visit>
-  void for_slices(const Linear& linear, Visit&& visit) {
-    const auto columns = static_cast<size_t>(linear.layout.columns);
-    const size_t taps = taps_of(linear);
-    const size_t per_group = columns / taps;
-    std::vector<float>& rows = rows_[linear.node];
-    for (size_t r = 0; r < static_cast<size_t>(linear.layout.channels()); ++r) {
-      const size_t first = r / static_cast<size_t>(linear.layout.rows) * per_group;
-      for (size_t i = 0; i < per_group; ++i) {
-        visit(r, first + i, std::span(rows).subspan(r * columns + i * taps, taps));
-      }
-    }
-  }
-
-  // 1. Values of which some channels are one number everywhere, in graph order.
-  void absorb_dead() {
-    for (NodeId id : graph_.order()) {
-      const auto linear = std::find_if(classes_.linears().begin(), classes_.linears().end(),
-                                       [&](const Linear& l) { return l.node == id; });
-      if (linear != classes_.linears().end()) {
-        if (linear->x.valid()) absorb_constants(*linear);
-        find_dead_rows(*linear);
-      } else {
-        follow_constants(graph_.node(id));
-      }
-    }
-  }
-
-  void find_dead_rows(const Linear& linear) {
-    const auto columns = static_cast<size_t>(linear.layout.columns);
-    const std::vector<float>& rows = rows_[linear.node];
-    const float all = greatest_of(rows);
-    for (size_t r = 0; r < static_cast<size_t>(linear.layout.channels()); ++r) {
-      const float own = greatest_of(std::span(rows).subspan(r * columns, columns));
-      if (!(own <= kDead * all)) continue;
-      constants_[linear.y][r] = linear.bias.valid() ? biases_[linear.node][r] : 0.0F;
-      ++out_.dead;
-    }
-  }
-
-  // What an activation makes of constants. Anything else forgets them.
-  void follow_constants(const Node& node) {
-    const auto it = node.input(0).valid() ? constants_.find(node.input(0)) : constants_.end();
-    if (it == constants_.end() || !node.domain.empty()) return;
-    const auto height = clip_height(graph_, node);
-    const bool relu = node.is("Relu");
-    if (!relu && !(height && starts_at_zero(node))) return;
-    std::map<size_t, float> known;
-    for (const auto& [channel, value] : it->second) {
-      known[channel] = std::clamp(value, 0.0F, height.value_or(HUGE_VALF));
-    }
-    constants_[node.output()] = std::move(known);
-  }
-
-  bool starts_at_zero(const Node& node) const {
-    const Tensor* low = graph_.constant(node.input(1));
-    return low != nullptr && low->element_count() == 1 && low->at_as_double(0) == 0.0;
-  }
-
-  void absorb_constants(const Linear& linear) {
-    const auto it = constants_.find(linear.x);
-    if (it == constants_.end()) return;
-    const bool padded = has_padding(graph_.node(linear.node));
-    for_slices(linear, [&](size_t r, size_t channel, std::span<float> weights) {
-      const auto known = it->second.find(channel);
-      if (known == it->second.end()) return;
-      const float value = known->second;
-      if (value != 0.0F && (padded || !linear.bias.valid())) return;
-      double sum = 0.0;
-      for (float& w : weights) {
-        sum += static_cast<double>(w) * static_cast<double>(value);
-        w = 0.0F;
-      }
-      if (value != 0.0F) biases_[linear.node][r] += static_cast<float>(sum);
-      changed_.insert(linear.node);
-    });
-  }
-
   // Classes that a factor may move: read by integers, fixed by nothing, and where a Clip acts only
   // if its bound may be the channel's own.
   void find_movable() {
@@ -183,7 +79,7 @@ class CrossLayerWalk {
       }
     }
     // The weights of a dead channel are no measure of anything.
-    for (const auto& [value, known] : constants_) {
+    for (const auto& [value, known] : dead_.constants) {
       const ChannelClasses::Channels& channels = classes_.of(value);
       if (channels.first < 0) continue;
       for (const auto& [channel, constant] : known) {
@@ -237,17 +133,17 @@ class CrossLayerWalk {
       if (!linear.x.valid()) {
         const auto columns = static_cast<size_t>(linear.layout.columns);
         for (int64_t r = 0; r < y.count; ++r) {
-          const auto row =
-              std::span(rows_[linear.node]).subspan(static_cast<size_t>(r) * columns, columns);
-          note_produced(classes_.class_of(y.first + r), greatest_of(row));
+          const auto row = std::span(numbers_.rows(linear.node))
+                               .subspan(static_cast<size_t>(r) * columns, columns);
+          note_produced(classes_.class_of(y.first + r), greatest_magnitude(row));
         }
         continue;
       }
       const ChannelClasses::Channels& x = classes_.of(linear.x);
-      for_slices(linear, [&](size_t r, size_t channel, std::span<float> weights) {
+      numbers_.for_slices(linear, [&](size_t r, size_t channel, std::span<float> weights) {
         const size_t out = classes_.class_of(y.first + static_cast<int64_t>(r));
         const size_t in = classes_.class_of(x.first + static_cast<int64_t>(channel));
-        const double w = static_cast<double>(greatest_of(weights)) / factors_[in];
+        const double w = static_cast<double>(greatest_magnitude(weights)) / factors_[in];
         note_produced(out, w);
         read_[in] = std::max(read_[in], w * factors_[out]);
       });
@@ -282,7 +178,7 @@ class CrossLayerWalk {
   void write() {
     std::map<ValueId, Tensor> constants;
     for (const Linear& linear : classes_.linears()) {
-      if (!changed_.contains(linear.node)) continue;
+      if (!dead_.changed.contains(linear.node)) continue;
       put(linear, constants);
     }
     out_.equalization = apply_factors(graph_, classes_, layers_, factors_, std::move(constants));
@@ -297,8 +193,7 @@ class CrossLayerWalk {
         for (const float factor : factors) bounds.push_back(height * factor);
       }
       const auto count = static_cast<int64_t>(bounds.size());
-      out_.bounds.push_back(
-          {graph_.value(clip.output()).name, Tensor::of<float>({count}, bounds)});
+      out_.bounds.push_back({graph_.value(clip.output()).name, Tensor::of<float>({count}, bounds)});
     }
   }
 
@@ -311,14 +206,14 @@ class CrossLayerWalk {
     return out;
   }
 
-  void put(const Linear& linear, std::map<ValueId, Tensor>& constants) const {
+  void put(const Linear& linear, std::map<ValueId, Tensor>& constants) {
     const auto& shape = graph_.constant(linear.weight)->shape();
     constants.insert_or_assign(
-        linear.weight,
-        Tensor::of<float>(shape, from_weight_rows<float>(linear.layout, rows_.at(linear.node))));
+        linear.weight, Tensor::of<float>(shape, from_weight_rows<float>(
+                                                    linear.layout, numbers_.rows(linear.node))));
     if (!linear.bias.valid()) return;
     constants.insert_or_assign(linear.bias, Tensor::of<float>(graph_.constant(linear.bias)->shape(),
-                                                              biases_.at(linear.node)));
+                                                              numbers_.bias(linear.node)));
   }
 
   std::vector<float> floats(ValueId constant) const {
@@ -373,8 +268,8 @@ class CrossLayerWalk {
     std::vector<float> taken(least.size(), 0.0F);
     size_t count = 0;
     for (size_t c = 0; c < least.size(); ++c) {
-      const auto known = constants_.find(value);
-      const bool dead = known != constants_.end() && known->second.contains(c);
+      const auto known = dead_.constants.find(value);
+      const bool dead = known != dead_.constants.end() && known->second.contains(c);
       if (dead || !(least[c] > 0.0F) || !std::isfinite(least[c])) continue;
       taken[c] = least[c] * factors[c];
       ++count;
@@ -399,10 +294,10 @@ class CrossLayerWalk {
   }
 
   void add_to_bias(const Linear& reader, const std::vector<float>& taken) {
-    rows_[reader.node] = weight_rows(reader.layout, floats(reader.weight));
+    numbers_.rows(reader.node) = weight_rows(reader.layout, floats(reader.weight));
     std::vector<float> bias = floats(reader.bias);
     std::vector<double> sums(bias.size(), 0.0);
-    for_slices(reader, [&](size_t r, size_t channel, std::span<float> weights) {
+    numbers_.for_slices(reader, [&](size_t r, size_t channel, std::span<float> weights) {
       for (const float w : weights) sums[r] += static_cast<double>(w) * taken[channel];
     });
     for (size_t r = 0; r < bias.size(); ++r) bias[r] += static_cast<float>(sums[r]);
@@ -419,17 +314,15 @@ class CrossLayerWalk {
   const std::vector<Layer>& layers_;
   const std::map<ValueId, ChannelReach>& reach_;
   const CrossLayerOptions& options_;
+  LinearNumbers numbers_;
+  DeadChannels dead_;
   std::set<NodeId> integer_;
-  std::map<NodeId, std::vector<float>> rows_;
-  std::map<NodeId, std::vector<float>> biases_;
-  std::set<NodeId> changed_;                              // by the dead channels
-  std::map<ValueId, std::map<size_t, float>> constants_;  // value, channel: what it always is
-  std::vector<bool> movable_;                             // by class
-  std::vector<size_t> component_;                         // by class
-  std::vector<NodeId> clips_;                             // whose bound may become per channel
-  std::vector<double> produced_;                          // by class
-  std::vector<double> read_;                              // by class
-  std::vector<float> factors_;                            // by class
+  std::vector<bool> movable_;      // by class
+  std::vector<size_t> component_;  // by class
+  std::vector<NodeId> clips_;      // whose bound may become per channel
+  std::vector<double> produced_;   // by class
+  std::vector<double> read_;       // by class
+  std::vector<float> factors_;     // by class
   size_t moved_ = 0;
   CrossLayer out_;
 };

@@ -7,13 +7,15 @@
 //      1e-6 of the tensor's) has one value v everywhere. Readers take it into their bias and set
 //      their weights on it to zero, where v is 0 or they have no padding; a depthwise reader's
 //      channel is then dead itself, and so on down the graph;
-//   2. factors: for a class of channels (channels.h) with greatest row magnitude r1 in its producers
+//   2. factors: for a class of channels (channels.h) with greatest row magnitude r1 in its
+//   producers
 //      and greatest slice magnitude r2 in its readers, rows are multiplied by f = sqrt(r2 / r1) and
 //      slices divided by it; over and over until nothing moves, each component of the graph held at
 //      a geometric mean of 1, factors within 1/256 and 256 of it;
 //   3. a Clip from 0 whose channels got factors keeps its function: each channel its own bound
 //      (plan::ChannelBound); none where the channel reached the old one in no sample;
-//   4. high biases: where a channel behind a Relu or such a Clip is never below c > 0, the producer's
+//   4. high biases: where a channel behind a Relu or such a Clip is never below c > 0, the
+//   producer's
 //      bias gives c up and readers without padding take W c into theirs.
 // Everything is exact for what the ranges saw.
 #pragma once
@@ -42,8 +44,8 @@ struct CrossLayer {
   std::vector<plan::ChannelBound> bounds;
   // Of what linear operators compute: what readers took over of each channel's bias, after factors.
   std::map<ir::ValueId, std::vector<float>> absorbed;
-  size_t dead = 0;                                     // channels
-  size_t high_biases = 0;                              // channels
+  size_t dead = 0;         // channels
+  size_t high_biases = 0;  // channels
 };
 
 CrossLayer equalize_across_layers(const ir::Graph& graph, const ChannelClasses& classes,

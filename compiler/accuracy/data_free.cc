@@ -60,9 +60,8 @@ class DataFree {
       const ir::Value& value = canonical_->value(id);
       if (value.type.storage != ir::DType::kFloat32) continue;
       const auto given = options_.inputs.find(value.name);
-      ValueMoments moments = given != options_.inputs.end()
-                                 ? given->second
-                                 : guess_input(*canonical_, facts_, id);
+      ValueMoments moments =
+          given != options_.inputs.end() ? given->second : guess_input(*canonical_, facts_, id);
       if (!moments.channels.empty()) inputs_[id] = std::move(moments);
     }
     return {};
@@ -185,12 +184,13 @@ class DataFree {
 
   Error no_range(ValueId value) const {
     const ir::NodeId producer = equalized_->value(value).producer;
-    return unsupported(
-        "value ", quote_name(equalized_->value(value).name), ", ",
-        producer.valid() ? cat("which ", ir::describe(*equalized_, producer), " computes")
-                         : "an input",
-        ": its range does not follow from batch norms; give samples (--data), or keep what reads it "
-        "in float (--recipe)");
+    return unsupported("value ", quote_name(equalized_->value(value).name), ", ",
+                       producer.valid()
+                           ? cat("which ", ir::describe(*equalized_, producer), " computes")
+                           : "an input",
+                       ": its range does not follow from batch norms; give samples (--data), or "
+                       "keep what reads it "
+                       "in float (--recipe)");
   }
 
   // The Gram that the moments imply for one group of a layer, without the means where the bias
@@ -254,8 +254,8 @@ class DataFree {
     if (layer.bias.valid() && spec_.bias == plan::BiasForm::kInt32) {
       least = plan::bias_scale_floor(*equalized_->constant(layer.bias), x_scale(layer));
     }
-    LayerRounding rounding{layer.layout, params, equalized_->constant(layer.weight)->shape(), least,
-                           {}};
+    LayerRounding rounding{
+        layer.layout, params, equalized_->constant(layer.weight)->shape(), least, {}};
     rounding.options.threads = options_.threads;
     const plan::OpRule* rule = spec_.find_op(equalized_->node(layer.node));
     const plan::Space* space = rule == nullptr ? nullptr : spec_.find_space(rule->weight_space);
@@ -323,7 +323,7 @@ class DataFree {
   const plan::Recipe& recipe_;
   const DataFreeOptions& options_;
   std::shared_ptr<const Graph> equalized_;
-  NormFacts facts_;                       // of the graph at hand
+  NormFacts facts_;  // of the graph at hand
   std::map<ValueId, ValueMoments> inputs_;
   std::map<ValueId, ValueMoments> moments_;  // of the graph at hand
   std::map<ValueId, std::vector<float>> absorbed_;

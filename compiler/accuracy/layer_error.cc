@@ -22,8 +22,8 @@ Result<double> apart_error(const WeightLayout& layout, const GramSums& grams,
     std::vector<double> change(count * columns);
     for (size_t i = 0; i < change.size(); ++i) {
       const size_t at = first * columns + i;
-      change[i] = integers.value(at / columns, at % columns, columns) -
-                  static_cast<double>(rows[at]);
+      change[i] =
+          integers.value(at / columns, at % columns, columns) - static_cast<double>(rows[at]);
     }
     std::vector<double> moved(change.size(), 0.0);
     const Gram gram = grams.apart_gram(static_cast<int64_t>(group));

@@ -56,7 +56,8 @@ class LayerRounder {
     if (layer_.params.per_tensor()) {
       OCTET_TRY(one_scale());
     } else {
-      OCTET_TRY(for_groups([&](size_t group, const Gram& gram) { return own_scales(group, gram); }));
+      OCTET_TRY(
+          for_groups([&](size_t group, const Gram& gram) { return own_scales(group, gram); }));
     }
     return std::move(out_);
   }
@@ -91,9 +92,8 @@ class LayerRounder {
 
   Status own_scales(size_t group, const Gram& gram) {
     if (!out_.block_of.empty()) {
-      OCTET_ASSIGN(const BlockedRows rounded,
-                   quantize_blocks(gram, part(group), out_.block_of, out_.blocks, range_,
-                                   options()));
+      OCTET_ASSIGN(const BlockedRows rounded, quantize_blocks(gram, part(group), out_.block_of,
+                                                              out_.blocks, range_, options()));
       put(group, rounded.integers, rounded.scales);
       return {};
     }
@@ -159,7 +159,7 @@ class LayerRounder {
 }  // namespace
 
 Result<RowIntegers> round_weights(const LayerRounding& layer, std::span<const float> rows,
-                                const GramOf& gram_of) {
+                                  const GramOf& gram_of) {
   return LayerRounder(layer, rows, gram_of).run();
 }
 
@@ -180,8 +180,7 @@ RowIntegers as_rows(const WeightLayout& layout, const ir::QuantParams& params,
   const std::vector<size_t> scale_of = scale_of_row_element(layout, params, shape);
   const auto columns = static_cast<size_t>(layout.columns);
   for (size_t i = 0; i < scale_of.size(); ++i) {
-    out.scales[i / columns * out.blocks + out.block_of[i % columns]] =
-        params.scales()[scale_of[i]];
+    out.scales[i / columns * out.blocks + out.block_of[i % columns]] = params.scales()[scale_of[i]];
   }
   return out;
 }

@@ -31,7 +31,7 @@ struct LayerRounding {
 //               least; then the best floor/ceiling choice where columns are few, else round_rows
 //   blocked     quantize_blocks
 Result<RowIntegers> round_weights(const LayerRounding& layer, std::span<const float> rows,
-                                const GramOf& gram_of);
+                                  const GramOf& gram_of);
 
 // What rounding to nearest at the scales of `params` gives; `integers`: as stored, in the weight's
 // own order.

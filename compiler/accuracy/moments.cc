@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <optional>
 
 #include "compiler/accuracy/columns.h"
+#include "compiler/accuracy/moment_functions.h"
 
 namespace octet::accuracy {
 
@@ -18,104 +18,6 @@ using ir::ValueId;
 namespace {
 
 constexpr double kTapCorrelation = 0.5;
-
-// f(x, channel)
-using Function = std::function<double(double, size_t)>;
-
-// By the trapezoid rule over the normal density, cut off where the channel is.
-ChannelMoments integrate(const ChannelMoments& x, size_t channel, const Function& f) {
-  constexpr int kSteps = 240;  // of kReach / 120 deviations
-  double weights = 0.0;
-  double sum = 0.0;
-  double squares = 0.0;
-  ChannelMoments out;
-  out.low = HUGE_VAL;
-  out.high = -HUGE_VAL;
-  for (int i = 0; i <= kSteps; ++i) {
-    const double z = kReach * (2.0 * i / kSteps - 1.0);
-    const double at = std::clamp(x.mean + x.deviation * z, x.low, x.high);
-    const double y = f(at, channel);
-    const double weight = std::exp(-z * z / 2.0);
-    weights += weight;
-    sum += weight * y;
-    squares += weight * y * y;
-  }
-  constexpr int kGrid = 64;  // for the range: x may reach less or more than kReach deviations
-  for (int i = 0; i <= kGrid; ++i) {
-    const double y = f(x.low + (x.high - x.low) * i / kGrid, channel);
-    out.low = std::min(out.low, y);
-    out.high = std::max(out.high, y);
-  }
-  out.mean = sum / weights;
-  out.deviation = std::sqrt(std::max(0.0, squares / weights - out.mean * out.mean));
-  return out;
-}
-
-// All channels as one.
-ChannelMoments pooled(const std::vector<ChannelMoments>& channels) {
-  ChannelMoments out = channels.front();
-  double mean = 0.0;
-  double squares = 0.0;
-  for (const ChannelMoments& c : channels) {
-    mean += c.mean / static_cast<double>(channels.size());
-    squares += (c.deviation * c.deviation + c.mean * c.mean) / static_cast<double>(channels.size());
-    out.low = std::min(out.low, c.low);
-    out.high = std::max(out.high, c.high);
-  }
-  out.mean = mean;
-  out.deviation = std::sqrt(std::max(0.0, squares - mean * mean));
-  return out;
-}
-
-std::optional<double> scalar(const Graph& graph, ValueId id) {
-  const Tensor* tensor = graph.constant(id);
-  if (tensor == nullptr || tensor->element_count() != 1) return std::nullopt;
-  return tensor->at_as_double(0);
-}
-
-double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
-
-// Functions of one number, by operator.
-std::optional<Function> unary(const Graph& graph, const Node& node) {
-  const std::string& type = node.op_type;
-  const auto attribute = [&](const char* name, float fallback) {
-    return static_cast<double>(ir::float_attribute(node, name, fallback));
-  };
-  if (type == "Relu") return [](double x, size_t) { return std::max(x, 0.0); };
-  if (type == "Identity" || type == "Dropout") return [](double x, size_t) { return x; };
-  if (type == "Sigmoid") return [](double x, size_t) { return sigmoid(x); };
-  if (type == "Tanh") return [](double x, size_t) { return std::tanh(x); };
-  if (type == "Exp") return [](double x, size_t) { return std::exp(x); };
-  if (type == "Abs") return [](double x, size_t) { return std::abs(x); };
-  if (type == "Neg") return [](double x, size_t) { return -x; };
-  if (type == "Erf") return [](double x, size_t) { return std::erf(x); };
-  if (type == "Gelu") {
-    return [](double x, size_t) { return x * 0.5 * (1.0 + std::erf(x * 0.7071067811865476)); };
-  }
-  if (type == "HardSwish") {
-    return [](double x, size_t) { return x * std::clamp(x / 6.0 + 0.5, 0.0, 1.0); };
-  }
-  if (type == "HardSigmoid") {
-    const double alpha = attribute("alpha", 0.2F);
-    const double beta = attribute("beta", 0.5F);
-    return [=](double x, size_t) { return std::clamp(alpha * x + beta, 0.0, 1.0); };
-  }
-  if (type == "LeakyRelu") {
-    const double alpha = attribute("alpha", 0.01F);
-    return [=](double x, size_t) { return x < 0.0 ? alpha * x : x; };
-  }
-  if (type == "Elu") {
-    const double alpha = attribute("alpha", 1.0F);
-    return [=](double x, size_t) { return x < 0.0 ? alpha * std::expm1(x) : x; };
-  }
-  if (type == "Clip") {
-    const auto low = node.input(1).valid() ? scalar(graph, node.input(1)) : -HUGE_VAL;
-    const auto high = node.input(2).valid() ? scalar(graph, node.input(2)) : HUGE_VAL;
-    if (!low || !high || !(*low <= *high)) return std::nullopt;
-    return [low = *low, high = *high](double x, size_t) { return std::clamp(x, low, high); };
-  }
-  return std::nullopt;
-}
 
 class Propagation {
  public:
@@ -150,7 +52,7 @@ class Propagation {
   }
 
   void visit(const Node& node) {
-    if (const auto f = unary(graph_, node)) return apply(node, *f);
+    if (const auto f = unary_function(graph_, node)) return apply(node, *f);
     if (node.is("PRelu")) return leak(node);
     if (node.is("Min") || node.is("Max")) return bound(node);
     if (node.is("Conv") || node.is("Gemm") || node.is("MatMul")) return linear(node);
@@ -173,8 +75,8 @@ class Propagation {
   }
 
   void put(ValueId value, ValueMoments moments) {
-    const bool finite = std::all_of(
-        moments.channels.begin(), moments.channels.end(), [](const ChannelMoments& c) {
+    const bool finite =
+        std::all_of(moments.channels.begin(), moments.channels.end(), [](const ChannelMoments& c) {
           return std::isfinite(c.mean) && std::isfinite(c.deviation) && std::isfinite(c.low) &&
                  std::isfinite(c.high);
         });
@@ -185,7 +87,7 @@ class Propagation {
     if (const ValueMoments* x = of(node.input(0))) put(node.output(), *x);
   }
 
-  void apply(const Node& node, const Function& f) {
+  void apply(const Node& node, const ChannelFunction& f) {
     const ValueMoments* x = of(node.input(0));
     if (x == nullptr) return;
     ValueMoments out{{}, x->axis};
@@ -213,7 +115,8 @@ class Propagation {
   void leak(const Node& node) {
     const auto slopes = per_channel(node.input(1));
     if (!slopes) return;
-    apply(node, [&](double x, size_t c) { return x < 0.0 ? x * (*slopes)[c % slopes->size()] : x; });
+    apply(node,
+          [&](double x, size_t c) { return x < 0.0 ? x * (*slopes)[c % slopes->size()] : x; });
   }
 
   void bound(const Node& node) {
@@ -237,7 +140,8 @@ class Propagation {
     const auto columns = static_cast<size_t>(layout->columns);
     size_t taps = 1;
     if (node.is("Conv")) {
-      taps = static_cast<size_t>(weight->element_count() / (weight->shape()[0] * weight->shape()[1]));
+      taps =
+          static_cast<size_t>(weight->element_count() / (weight->shape()[0] * weight->shape()[1]));
     }
     const size_t per_group = columns / taps;
     const Tensor* bias = node.is("MatMul") ? nullptr : graph_.constant(node.input(2));
@@ -294,11 +198,11 @@ class Propagation {
     if (!a || !b) return std::nullopt;
     Pair out{a->channels, b->channels, a->channels.size() > 1 ? a->axis : b->axis};
     const size_t count = std::max(out.a.size(), out.b.size());
-    const bool fits = (out.a.size() == count || out.a.size() == 1) &&
-                      (out.b.size() == count || out.b.size() == 1) &&
-                      (out.a.size() == 1 || out.b.size() == 1 || a->axis == b->axis ||
-                       graph_.constant(node.input(0)) != nullptr ||
-                       graph_.constant(node.input(1)) != nullptr);
+    const bool fits =
+        (out.a.size() == count || out.a.size() == 1) &&
+        (out.b.size() == count || out.b.size() == 1) &&
+        (out.a.size() == 1 || out.b.size() == 1 || a->axis == b->axis ||
+         graph_.constant(node.input(0)) != nullptr || graph_.constant(node.input(1)) != nullptr);
     if (!fits) {
       out.a = {pooled(out.a)};
       out.b = {pooled(out.b)};
@@ -437,77 +341,6 @@ class Propagation {
   std::map<ValueId, ValueMoments> known_;
 };
 
-// Least squares by normal equations; the matrix is small.
-std::vector<double> solve_normal(const std::vector<std::vector<double>>& a,
-                                 const std::vector<double>& b, size_t n) {
-  std::vector<std::vector<double>> m(n, std::vector<double>(n + 1, 0.0));
-  double trace = 0.0;
-  for (size_t r = 0; r < a.size(); ++r) {
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; j < n; ++j) m[i][j] += a[r][i] * a[r][j];
-      m[i][n] += a[r][i] * b[r];
-    }
-  }
-  for (size_t i = 0; i < n; ++i) trace += m[i][i];
-  for (size_t i = 0; i < n; ++i) m[i][i] += 1e-4 * trace / static_cast<double>(n) + 1e-30;
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = i + 1; j < n; ++j) {
-      const double factor = m[j][i] / m[i][i];
-      for (size_t k = i; k <= n; ++k) m[j][k] -= factor * m[i][k];
-    }
-  }
-  std::vector<double> out(n, 0.0);
-  for (size_t i = n; i-- > 0;) {
-    double sum = m[i][n];
-    for (size_t j = i + 1; j < n; ++j) sum -= m[i][j] * out[j];
-    out[i] = sum / m[i][i];
-  }
-  return out;
-}
-
-// w R w^T for one row, R the correlation of the pixels of pictures.
-double picture_energy(std::span<const float> row, size_t channels, int64_t height, int64_t width) {
-  constexpr double kPixel = 0.95;
-  constexpr double kChannel = 0.9;
-  const auto taps = static_cast<size_t>(height * width);
-  double out = 0.0;
-  for (size_t a = 0; a < channels * taps; ++a) {
-    for (size_t b = 0; b < channels * taps; ++b) {
-      const auto p = static_cast<int64_t>(a % taps);
-      const auto q = static_cast<int64_t>(b % taps);
-      const double away = std::hypot(static_cast<double>(p / width - q / width),
-                                     static_cast<double>(p % width - q % width));
-      const double correlation = std::pow(kPixel, away) * (a / taps == b / taps ? 1.0 : kChannel);
-      out += static_cast<double>(row[a]) * static_cast<double>(row[b]) * correlation;
-    }
-  }
-  return out;
-}
-
-// The convolution with a batch norm that reads the value, and its channels.
-struct Stem {
-  const Node* node = nullptr;
-  const NormFact* fact = nullptr;
-};
-Stem find_stem(const Graph& graph, const NormFacts& facts, ValueId input) {
-  for (const ir::Use& use : graph.uses(input)) {
-    if (use.implicit || use.index != 0) continue;
-    const Node& node = graph.node(use.node);
-    const Tensor* weight = graph.constant(node.input(1));
-    if (!node.is("Conv") || weight == nullptr || weight->dtype() != ir::DType::kFloat32 ||
-        weight->rank() != 4 || ir::int_attribute(node, "group", 1) != 1) {
-      continue;
-    }
-    const auto fact = facts.find(graph.value(node.output()).name);
-    if (fact == facts.end() ||
-        static_cast<int64_t>(fact->second.mean.size()) != weight->shape()[0]) {
-      continue;
-    }
-    return {&node, &fact->second};
-  }
-  return {};
-}
-
 }  // namespace
 
 ChannelMoments normal_channel(double mean, double deviation) {
@@ -517,49 +350,6 @@ ChannelMoments normal_channel(double mean, double deviation) {
 std::map<ValueId, ValueMoments> propagate_moments(const Graph& graph, const NormFacts& facts,
                                                   const std::map<ValueId, ValueMoments>& inputs) {
   return Propagation(graph, facts, inputs).run();
-}
-
-ValueMoments guess_input(const Graph& graph, const NormFacts& facts, ValueId input) {
-  constexpr size_t kMostColumns = 1024;
-  const Stem stem = find_stem(graph, facts, input);
-  if (stem.node == nullptr) return {};
-  const Tensor& weight = *graph.constant(stem.node->input(1));
-  const auto channels = static_cast<size_t>(weight.shape()[1]);
-  const auto taps = static_cast<size_t>(weight.shape()[2] * weight.shape()[3]);
-  const size_t columns = channels * taps;
-  if (columns == 0 || columns > kMostColumns) return {};
-  const Tensor* bias = graph.constant(stem.node->input(2));
-  std::vector<std::vector<double>> sums;
-  std::vector<double> means;
-  std::vector<std::pair<double, double>> energies;  // of the row, of the channel
-  double greatest = 0.0;
-  for (size_t o = 0; o < stem.fact->mean.size(); ++o) {
-    const auto row = weight.data<float>().subspan(o * columns, columns);
-    std::vector<double> sum(channels, 0.0);
-    for (size_t i = 0; i < columns; ++i) sum[i / taps] += static_cast<double>(row[i]);
-    sums.push_back(std::move(sum));
-    const bool has_bias = bias != nullptr && bias->element_count() > static_cast<int64_t>(o);
-    means.push_back(stem.fact->mean[o] -
-                    (has_bias ? bias->at_as_double(static_cast<int64_t>(o)) : 0.0));
-    const double energy = picture_energy(row, channels, weight.shape()[2], weight.shape()[3]);
-    energies.emplace_back(energy, stem.fact->deviation[o] * stem.fact->deviation[o]);
-    greatest = std::max(greatest, energy);
-  }
-  std::vector<double> ratios;
-  for (const auto& [own, seen] : energies) {
-    if (own > 1e-6 * greatest) ratios.push_back(std::sqrt(seen / own));
-  }
-  if (ratios.empty()) return {};
-  std::nth_element(ratios.begin(), ratios.begin() + static_cast<ptrdiff_t>(ratios.size() / 2),
-                   ratios.end());
-  const double deviation = ratios[ratios.size() / 2];
-  constexpr double kPictureReach = 4.0;
-  ValueMoments out;
-  for (const double mean : solve_normal(sums, means, channels)) {
-    out.channels.push_back({mean, deviation, mean - kPictureReach * deviation,
-                            mean + kPictureReach * deviation});
-  }
-  return out;
 }
 
 }  // namespace octet::accuracy

@@ -35,7 +35,6 @@ struct ValueMoments {
 // A channel of mean m and deviation s over [m - 6 s, m + 6 s].
 ChannelMoments normal_channel(double mean, double deviation);
 
-
 // `facts` win over what is computed. Values of which nothing can be said are not in the result.
 std::map<ir::ValueId, ValueMoments> propagate_moments(
     const ir::Graph& graph, const NormFacts& facts,
@@ -43,9 +42,9 @@ std::map<ir::ValueId, ValueMoments> propagate_moments(
 
 // The pixels of natural pictures as the model's input sees them, from its first batch norm (folded
 // or not): the input channels' means by least squares from the channels' means, their deviation as
-// the median of what the channels' deviations say, with neighbouring pixels correlated as those of pictures are (0.95 a pixel, 0.9
-// between channels), ranges of 4 deviations. Empty where no convolution with a batch norm reads the
-// input.
+// the median of what the channels' deviations say, with neighbouring pixels correlated as those of
+// pictures are (0.95 a pixel, 0.9 between channels), ranges of 4 deviations. Empty where no
+// convolution with a batch norm reads the input.
 ValueMoments guess_input(const ir::Graph& graph, const NormFacts& facts, ir::ValueId input);
 
 }  // namespace octet::accuracy

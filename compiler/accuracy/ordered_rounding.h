@@ -76,8 +76,7 @@ class OrderedPanel {
   double error(size_t r) const { return errors_[r]; }
 
  private:
-  void round_block(const RowScales& scales, const Bounds& bounds, size_t first,
-                   size_t width);
+  void round_block(const RowScales& scales, const Bounds& bounds, size_t first, size_t width);
 
   const OrderedFactor& factor_;
   size_t count_;

@@ -287,15 +287,16 @@ class Refiner {
   Status refine_towards_float(size_t index, const GramSums& grams, const CrossSums& cross,
                               const std::vector<float>& rows, RowIntegers chosen, double x_scale) {
     const Layer& layer = layers_[index];
-    const TargetedLayer targeted{layer.layout, grams, cross,
-                                 columns_.total(index, static_cast<size_t>(samples_)), x_scale,
-                                 can_correct(index, grams) ? Means::kTakenOut : Means::kKept,
-                                 options_.threads};
+    const TargetedLayer targeted{
+        layer.layout,    grams,
+        cross,           columns_.total(index, static_cast<size_t>(samples_)),
+        x_scale,         can_correct(index, grams) ? Means::kTakenOut : Means::kKept,
+        options_.threads};
     const auto round = [&](Columns learnt) -> Result<RowIntegers> {
       const double damping = damping_for(grams, learnt);
       OCTET_ASSIGN(const std::vector<float> targets, targeted.targets(rows, learnt, damping));
       return round_weights(rounding_of(index, damping, least_scales(layer, x_scale)), targets,
-                         targeted.grams(learnt));
+                           targeted.grams(learnt));
     };
     const auto plain = [&](Columns learnt) {
       return second_order(index, grams, learnt, rows, x_scale);

@@ -16,8 +16,7 @@ std::vector<plan::Remark> remarks_of(const ir::Graph& canonical, const ir::Graph
   for (const ir::NodeId id : canonical.order()) {
     const ir::Node& node = canonical.node(id);
     const ir::ValueId output = node.output();
-    const auto it =
-        output.valid() ? by_value.find(canonical.value(output).name) : by_value.end();
+    const auto it = output.valid() ? by_value.find(canonical.value(output).name) : by_value.end();
     plan::Remark remark = it != by_value.end() ? *it->second : plan::Remark();
     remark.node = ir::display_name(canonical, node);
     remark.op_type = node.op_type;

@@ -190,7 +190,8 @@ Status set_format(Formats& formats, std::string_view field, std::string_view wor
   } else if (field == "weight_granularity") {
     return set_granularity(formats, word);
   } else if (field == "scales") {
-    if (word != "any" && word != "power-of-two") return unknown(field, word, {"any", "power-of-two"});
+    if (word != "any" && word != "power-of-two")
+      return unknown(field, word, {"any", "power-of-two"});
     formats.scales = word == "any" ? ScaleForm::kAny : ScaleForm::kPowerOfTwo;
   } else if (field == "activations") {
     if (word != "int8" && word != "int16") return unknown(field, word, {"int8", "int16"});
@@ -246,10 +247,10 @@ std::string describe(const Formats& formats) {
   if (formats.weights == WeightWidth::kInt8) weights = "int8 weights";
   if (formats.granularity != WeightGranularity::kAsBackend) {
     if (weights.empty()) weights = "weights";
-    weights += formats.granularity == WeightGranularity::kPerTensor    ? " per tensor"
-               : formats.granularity == WeightGranularity::kPerChannel ? " per channel"
-                                                                       : cat(" in blocks of ",
-                                                                             formats.block_size);
+    weights += formats.granularity == WeightGranularity::kPerTensor ? " per tensor"
+               : formats.granularity == WeightGranularity::kPerChannel
+                   ? " per channel"
+                   : cat(" in blocks of ", formats.block_size);
   }
   if (formats.weights == WeightWidth::kInt4) {
     weights += formats.narrow_layers == NarrowLayers::kAll ? " in every layer"

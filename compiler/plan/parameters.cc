@@ -54,8 +54,7 @@ float in_form(float scale, ScaleForm form) {
 
 Result<QuantParams> params_for_range(const Space& space, const calibration::Range& range) {
   QuantParams::Spec spec = empty_spec(space, Granularity::kPerTensor, 0);
-  append(spec,
-         numerics::choose_scale(range.min, range.max, space.qmin, space.qmax, space.symmetry,
+  append(spec, numerics::choose_scale(range.min, range.max, space.qmin, space.qmax, space.symmetry,
                                       space.scales));
   return QuantParams::make(std::move(spec));
 }

@@ -173,8 +173,8 @@ class Placer {
       if (index < 0) return std::nullopt;
       const Unit& unit = out_.units.units[static_cast<size_t>(index)];
       const Node& node = graph_.node(id);
-      const bool weighs = unit.head == id && !unit.rule->weight_space.empty() &&
-                          is_linear(node) && is_constant_like(graph_, node.input(1));
+      const bool weighs = unit.head == id && !unit.rule->weight_space.empty() && is_linear(node) &&
+                          is_constant_like(graph_, node.input(1));
       return weighs ? std::optional(static_cast<size_t>(index)) : std::nullopt;
     };
     std::vector<bool> above(graph_.value_count(), false);

@@ -113,8 +113,7 @@ std::optional<Precision> precision_for(const Recipe& recipe, const Graph& graph,
   return out;
 }
 
-std::optional<WeightWidth> weights_for(const Recipe& recipe, const Graph& graph,
-                                       const Node& node) {
+std::optional<WeightWidth> weights_for(const Recipe& recipe, const Graph& graph, const Node& node) {
   std::optional<WeightWidth> out;
   for (const Override& entry : recipe.overrides) {
     if (entry.weights && matches(entry.select, graph, node)) out = entry.weights;

@@ -23,14 +23,16 @@ void add_plan_options(CLI::App& verb, PlanOptions& options) {
                   "Overrides by node name, glob or op type (compiler/plan/recipe.proto)");
   verb.add_option("--range", options.range,
                   "How activation ranges are chosen: min-max, average, percentile[:P], kl, mse");
-  verb.add_option("--weights", options.weights,
-                  "Integers of weights: int8, or int4 (operator set 21) with the first and the last "
-                  "layer at int8; the backend's own when absent");
+  verb.add_option(
+      "--weights", options.weights,
+      "Integers of weights: int8, or int4 (operator set 21) with the first and the last "
+      "layer at int8; the backend's own when absent");
   verb.add_option("--narrow-layers", options.narrow_layers,
                   "Which layers have 4-bit weights: inner (all but the first and the last) or all");
-  verb.add_option("--weight-granularity", options.weight_granularity,
-                  "What shares a scale: per-channel, per-tensor, or block:SIZE, as block:32 (so many "
-                  "input channels of an output channel; operator set 21)");
+  verb.add_option(
+      "--weight-granularity", options.weight_granularity,
+      "What shares a scale: per-channel, per-tensor, or block:SIZE, as block:32 (so many "
+      "input channels of an output channel; operator set 21)");
   verb.add_option("--scales", options.scales,
                   "any, or power-of-two for targets that rescale by a shift");
   verb.add_option("--activations", options.activations,
@@ -93,9 +95,9 @@ std::string default_backend() {
 }
 
 Result<plan::BackendSpec> chosen_backend(const PlanOptions& options) {
-  OCTET_ASSIGN(plan::BackendSpec spec, backends::load_backend(
-                                           options.backend.empty() ? default_backend()
-                                                                   : options.backend));
+  OCTET_ASSIGN(
+      plan::BackendSpec spec,
+      backends::load_backend(options.backend.empty() ? default_backend() : options.backend));
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options));
   return plan::with_formats(std::move(spec), recipe.formats);
 }

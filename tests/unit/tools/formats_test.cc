@@ -33,8 +33,9 @@ TEST_F(FormatOptions, AreInTheSummaryAndTheModel) {
 }
 
 TEST_F(FormatOptions, AreInTheJson) {
-  const auto json = made(quantize(model(), data(), {"--samples", "8", "--weight-granularity",
-                                                    "per-tensor", "--scales", "power-of-two"}));
+  const auto json = made(quantize(
+      model(), data(),
+      {"--samples", "8", "--weight-granularity", "per-tensor", "--scales", "power-of-two"}));
   EXPECT_EQ(json["accuracy"]["formats"], "weight_granularity=per-tensor scales=power-of-two");
   EXPECT_EQ(json["data_free"], false);
 }
@@ -64,8 +65,8 @@ TEST_F(FormatOptions, ARecipeSaysTheSame) {
   ASSERT_EQ(run_octet(quantize(model(), data(), {"--samples", "4", "--recipe", recipe})).exit_code,
             0);
   const std::string by_recipe = file_bytes(out());
-  ASSERT_EQ(run_octet(quantize(model(), data(), {"--samples", "4", "--weights", "int4",
-                                                 "--narrow-layers", "all"}))
+  ASSERT_EQ(run_octet(quantize(model(), data(),
+                               {"--samples", "4", "--weights", "int4", "--narrow-layers", "all"}))
                 .exit_code,
             0);
   EXPECT_EQ(by_recipe, file_bytes(out()));
@@ -98,13 +99,15 @@ TEST_F(FormatOptions, WithoutDataIsLabelled) {
 TEST_F(FormatOptions, WithoutDataComesNearTheFloatModel) {
   ASSERT_EQ(run_octet(quantize(model(), "none")).exit_code, 0);
   const std::string folder = copy("digits_depthwise");
-  const auto run = run_octet({"compare", model(), out(), "--data", folder + "/evaluation.npy",
-                              "--labels", folder + "/evaluation_labels.npy", "--max-drop", "4", "-q"});
+  const auto run =
+      run_octet({"compare", model(), out(), "--data", folder + "/evaluation.npy", "--labels",
+                 folder + "/evaluation_labels.npy", "--max-drop", "4", "-q"});
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
 }
 
 TEST_F(FormatOptions, WithoutDataAndBatchNormsIsRefused) {
-  refused(4, {"quantize", copy("digits_transformer/model.onnx"), "--data", "none", "-q", "-o", out()},
+  refused(4,
+          {"quantize", copy("digits_transformer/model.onnx"), "--data", "none", "-q", "-o", out()},
           {"batch norms", "--data"});
 }
 

@@ -38,8 +38,7 @@ double brute_error(const Layer& layer, const BlockedRows& rounded, size_t r,
 TEST(BlockRounding, ErrorsAreThoseOfTheDefinition) {
   const Layer layer(5, 7, 20, 60);
   const auto block_of = blocks_of(20, 8);  // the last block is shorter
-  const BlockedRows rounded =
-      must(quantize_blocks(layer.h(), layer.w(), block_of, 3, kInt4, {}));
+  const BlockedRows rounded = must(quantize_blocks(layer.h(), layer.w(), block_of, 3, kInt4, {}));
   ASSERT_EQ(rounded.scales.size(), 21U);
   for (size_t r = 0; r < layer.rows; ++r) {
     EXPECT_NEAR(rounded.errors[r], brute_error(layer, rounded, r, block_of, 3),
@@ -52,8 +51,7 @@ TEST(BlockRounding, ErrorsAreThoseOfTheDefinition) {
 TEST(BlockRounding, NoSingleMoveIsBetter) {
   const Layer layer(6, 3, 12, 40);
   const auto block_of = blocks_of(12, 4);
-  const BlockedRows rounded =
-      must(quantize_blocks(layer.h(), layer.w(), block_of, 3, kInt4, {}));
+  const BlockedRows rounded = must(quantize_blocks(layer.h(), layer.w(), block_of, 3, kInt4, {}));
   for (size_t r = 0; r < layer.rows; ++r) {
     for (size_t j = 0; j < layer.k; ++j) {
       for (int step : {-1, 1}) {
@@ -74,9 +72,9 @@ TEST(BlockRounding, MoreBlocksErrLess) {
     if (i % 64 < 16) layer.weights[i] *= 20.0F;
   }
   const auto error = [&](size_t size) {
-    return total(must(quantize_blocks(layer.h(), layer.w(), blocks_of(64, size), 64 / size, kInt4,
-                                      {}))
-                     .errors);
+    return total(
+        must(quantize_blocks(layer.h(), layer.w(), blocks_of(64, size), 64 / size, kInt4, {}))
+            .errors);
   };
   EXPECT_LT(error(16), 0.3 * error(64));
 }
@@ -98,8 +96,7 @@ TEST(BlockRounding, WhatCannotGuideRoundsToNearest) {
   const auto block_of = blocks_of(8, 4);
   EXPECT_EQ(must(quantize_blocks(layer.h(), layer.w(), block_of, 2, kInt4, {})).integers[3], 0);
   const std::vector<double> zeros(64, 0.0);
-  const BlockedRows nearest =
-      must(quantize_blocks({zeros, 8}, layer.w(), block_of, 2, kInt4, {}));
+  const BlockedRows nearest = must(quantize_blocks({zeros, 8}, layer.w(), block_of, 2, kInt4, {}));
   EXPECT_FALSE(nearest.guided);
   EXPECT_EQ(total(nearest.errors), 0.0);
 }

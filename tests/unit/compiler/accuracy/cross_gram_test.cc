@@ -74,13 +74,13 @@ struct Sums {
 
 Sums gathered(const TwoGroups& layer, size_t threads) {
   Sums out;
-  out.grams = must(gather_grams(layer.node, layer.layout, layer.w_shape, {layer.integers, 2},
-                                threads, 1 << 20));
+  out.grams = must(
+      gather_grams(layer.node, layer.layout, layer.w_shape, {layer.integers, 2}, threads, 1 << 20));
   out.cross = must(gather_cross(layer.node, layer.layout, layer.w_shape, {layer.real, 0},
                                 {layer.integers, 2}, threads, 1 << 20));
   for (size_t i = 0; i < layer.real.size(); ++i) {
-    const ColumnReader reader = must(
-        ColumnReader::make(layer.node, layer.layout, layer.real[i].shape(), layer.w_shape));
+    const ColumnReader reader =
+        must(ColumnReader::make(layer.node, layer.layout, layer.real[i].shape(), layer.w_shape));
     add(must(column_sums(reader, layer.real[i], i)), out.real);
   }
   return out;
@@ -132,7 +132,8 @@ TEST(CrossGram, ShapesThatDifferAreRefused) {
 
 // Mean squared difference of the outputs over one part of the columns, by its definition, with the
 // difference of the means left out where asked.
-double output_difference(const TwoGroups& layer, int64_t g, const std::vector<double>& z, Means means) {
+double output_difference(const TwoGroups& layer, int64_t g, const std::vector<double>& z,
+                         Means means) {
   double out = 0.0;
   for (size_t r = 0; r < 2; ++r) {
     const size_t row = static_cast<size_t>(g) * 2 + r;

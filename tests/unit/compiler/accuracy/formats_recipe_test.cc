@@ -94,7 +94,8 @@ TEST(FormatsRecipe, BeatsRoundingToNearest) {
                           Case{"weight_granularity=per-tensor weights=int4", 5.0},
                           Case{"scales=power-of-two", 1.0}, Case{"activations=int16", 3.0}}) {
     SCOPED_TRACE(one.formats);
-    const double with = decibels(graph, made(graph, samples, one.formats).plan, one.formats, unseen);
+    const double with =
+        decibels(graph, made(graph, samples, one.formats).plan, one.formats, unseen);
     const double without =
         decibels(graph, nearest(graph, samples, one.formats), one.formats, unseen);
     EXPECT_GT(with, without + one.gain);
@@ -277,8 +278,8 @@ TEST(DataFree, TheSameForAnyNumberOfThreads) {
   const std::string one =
       must(plan_without_data(graph, chosen.spec, chosen.recipe, with.options)).plan.to_text();
   with.options.threads = 4;
-  EXPECT_EQ(one,
-            must(plan_without_data(graph, chosen.spec, chosen.recipe, with.options)).plan.to_text());
+  EXPECT_EQ(
+      one, must(plan_without_data(graph, chosen.spec, chosen.recipe, with.options)).plan.to_text());
 }
 
 }  // namespace

