@@ -1,9 +1,7 @@
 #include "compiler/accuracy/recipe.h"
 
-#include <algorithm>
 
-#include "compiler/accuracy/cross_layer.h"
-#include "compiler/accuracy/equalize.h"
+#include "compiler/accuracy/equalize_for.h"
 #include "compiler/accuracy/finish_plan.h"
 #include "compiler/accuracy/refine.h"
 #include "compiler/data/content_order.h"
@@ -78,32 +76,11 @@ class RecipeRun {
       return {};
     };
     OCTET_TRY(calibration::calibrate(canonical_, dataset_, measure));
-    const Equalization decided = decide(classes, layers, ranges);
-    for (const auto& [id, tensor] : decided.constants) {
-      edits_.replaced.push_back({canonical_->value(id).name, tensor});
-    }
-    edits_.scalings = decided.scalings;
-    out_.report.equalized_tensors = decided.tensors;
-    out_.report.equalized_channels = decided.channels;
+    equalize_for(spec_, *canonical_, classes, layers, ranges, edits_, out_.report);
     Graph edited = *canonical_;
     OCTET_TRY(plan::apply_edits(edited, edits_));
     equalized_ = std::make_shared<const Graph>(std::move(edited));
     return {};
-  }
-
-  // One scale per weight tensor asks for equal weights, one per channel for equal activations.
-  Equalization decide(const ChannelClasses& classes, const std::vector<Layer>& layers,
-                      const ChannelRanges& ranges) {
-    if (!has_per_tensor_weights(spec_)) return equalize(*canonical_, classes, layers, ranges);
-    std::map<ValueId, ChannelReach> reach;
-    for (ValueId value : ranges.values()) {
-      reach[value] = {ranges.of(value), ranges.least_of(value)};
-    }
-    CrossLayer made = equalize_across_layers(*canonical_, classes, layers, reach, bounds_of(spec_));
-    edits_.bounds = std::move(made.bounds);
-    out_.report.dead_channels = made.dead;
-    out_.report.high_biases = made.high_biases;
-    return std::move(made.equalization);
   }
 
   Result<calibration::Statistics> calibrate(FloatColumns& columns) const {
