@@ -1,6 +1,5 @@
 #include "compiler/accuracy/recipe.h"
 
-
 #include "compiler/accuracy/equalize_for.h"
 #include "compiler/accuracy/finish_plan.h"
 #include "compiler/accuracy/refine.h"
