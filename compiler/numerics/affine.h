@@ -35,9 +35,8 @@ struct ScaleZeroPoint {
 //               min(zero - qmin, qmax - zero) levels, so int8 gives amax / 127
 // The scale is always finite and a normal float: an all-zero or denormal range gives scale 1 (with
 // the zero point of an asymmetric all-zero range at qmin). min and max must be finite, min <= max.
-//   power of two: the scale is raised to the next one, so nothing more is cut off, and the zero
-//   point
-//               follows from it
+//   power of two: the scale is raised to the next one, so nothing more is cut off; the zero point
+//                 follows from it
 ScaleZeroPoint choose_scale(float min, float max, int32_t qmin, int32_t qmax, Symmetry symmetry,
                             ScaleForm form = ScaleForm::kAny);
 
