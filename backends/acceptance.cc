@@ -135,6 +135,13 @@ class Acceptance {
                           zero_point.at_as_int64(0), " [A3]");
   }
 
+  // Of the two that a weight may have, the one of its type.
+  const Space& space_of(const Tensor& weight, const OpRule& rule) const {
+    const Space* wide = spec_.find_space(rule.wide_weight_space);
+    return wide != nullptr && wide->dtype == weight.dtype() ? *wide
+                                                            : *spec_.find_space(rule.weight_space);
+  }
+
   Status check_weight(const Node& node, const OpRule& rule) const {
     const ops::OpSchema& schema = *ops::find_schema(node);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -142,9 +149,13 @@ class Acceptance {
       const Node* dequantize = producer(node.inputs[i], "DequantizeLinear");
       const Tensor* weight = graph_.constant(dequantize->input(0));
       if (weight == nullptr) continue;
-      const Space& space = *spec_.find_space(rule.weight_space);
+      const Space& space = space_of(*weight, rule);
       const auto axis = schema.weight_channel_axis(node, weight->rank());
-      if (graph_.constant(dequantize->input(1))->rank() > 0 && axis &&
+      const bool blocked = ir::int_attribute(*dequantize, "block_size", 0) > 0;
+      if (blocked && space.granularity != ir::Granularity::kBlocked) {
+        return internal_error("weight scales in blocks [A4]");
+      }
+      if (!blocked && graph_.constant(dequantize->input(1))->rank() > 0 && axis &&
           ir::int_attribute(*dequantize, "axis", 1) != *axis) {
         return internal_error("weight scales along axis ",
                               ir::int_attribute(*dequantize, "axis", 1), " instead of ", *axis,

@@ -35,6 +35,7 @@ std::set<std::string> constant_spaces(const BackendSpec& spec) {
   std::set<std::string> out = activation_spaces(spec);
   for (const plan::OpRule& rule : spec.ops) {
     if (!rule.weight_space.empty()) out.insert(rule.weight_space);
+    if (!rule.wide_weight_space.empty()) out.insert(rule.wide_weight_space);
   }
   return out;
 }

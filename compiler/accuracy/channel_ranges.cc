@@ -13,11 +13,14 @@ using ir::ValueId;
 
 namespace {
 
-void merge_planes(std::span<const float> values, size_t inner, std::vector<float>& seen) {
+void merge_planes(std::span<const float> values, size_t inner, std::vector<float>& seen,
+                  std::vector<float>& least) {
   const size_t channels = seen.size();
   for (size_t begin = 0, c = 0; begin < values.size(); begin += inner, c = (c + 1) % channels) {
     const auto extremes = calibration::finite_extremes(values.subspan(begin, inner));
-    if (extremes) seen[c] = std::max({seen[c], extremes->max, -extremes->min});
+    if (!extremes) continue;
+    seen[c] = std::max({seen[c], extremes->max, -extremes->min});
+    least[c] = std::min(least[c], extremes->min);
   }
 }
 
@@ -38,26 +41,39 @@ void ChannelRanges::observe(ValueId value, const Tensor& tensor) {
     inner *= static_cast<size_t>(tensor.shape()[a]);
   }
   std::vector<float> seen(channels, 0.0F);
+  std::vector<float> least(channels, HUGE_VALF);
   const auto values = tensor.data<float>();
   if (inner == 1) {
     for (size_t begin = 0; begin < values.size(); begin += channels) {
       for (size_t c = 0; c < channels; ++c) {
         seen[c] = std::max(seen[c], std::abs(values[begin + c]));
+        least[c] = std::min(least[c], values[begin + c]);
       }
     }
   } else {
-    merge_planes(values, inner, seen);
+    merge_planes(values, inner, seen, least);
   }
   const std::lock_guard lock(mutex_);
   std::vector<float>& all = it->second.magnitudes;
   all.resize(std::max(all.size(), channels), 0.0F);
-  for (size_t c = 0; c < channels; ++c) all[c] = std::max(all[c], seen[c]);
+  std::vector<float>& lowest = it->second.least;
+  lowest.resize(std::max(lowest.size(), channels), HUGE_VALF);
+  for (size_t c = 0; c < channels; ++c) {
+    all[c] = std::max(all[c], seen[c]);
+    lowest[c] = std::min(lowest[c], least[c]);
+  }
 }
 
 const std::vector<float>& ChannelRanges::of(ValueId value) const {
   static const std::vector<float> none;
   const auto it = entries_.find(value);
   return it == entries_.end() ? none : it->second.magnitudes;
+}
+
+const std::vector<float>& ChannelRanges::least_of(ValueId value) const {
+  static const std::vector<float> none;
+  const auto it = entries_.find(value);
+  return it == entries_.end() ? none : it->second.least;
 }
 
 std::vector<ValueId> ChannelRanges::values() const {

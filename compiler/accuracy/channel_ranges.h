@@ -21,12 +21,15 @@ class ChannelRanges {
   void observe(ir::ValueId value, const ir::Tensor& tensor);
   // Empty when it was never seen.
   const std::vector<float>& of(ir::ValueId value) const;
+  // Least value of every channel. Empty when it was never seen.
+  const std::vector<float>& least_of(ir::ValueId value) const;
   std::vector<ir::ValueId> values() const;
 
  private:
   struct Entry {
     size_t axis = 0;
     std::vector<float> magnitudes;
+    std::vector<float> least;
   };
   std::map<ir::ValueId, Entry> entries_;
   std::mutex mutex_;

@@ -15,12 +15,12 @@ constexpr double kLeastStep = 0.5 * (1 + 1e-9);
 
 }  // namespace
 
-void start_descent(const Gram& gram, std::span<const double> rows, std::span<const double> scales,
+void start_descent(const Gram& gram, std::span<const double> rows, const RowScales& scales,
                    Descent& descent) {
   const size_t n = gram.columns;
   for (size_t r = 0; r < descent.count; ++r) {
     for (size_t i = r * n; i < (r + 1) * n; ++i) {
-      descent.changes[i] = descent.integers[i] * scales[r] - rows[i];
+      descent.changes[i] = descent.integers[i] * scales.at(r, i - r * n) - rows[i];
     }
   }
   std::fill(descent.gradients.begin(), descent.gradients.end(), 0.0);
@@ -36,7 +36,7 @@ double descent_error(const Descent& descent, size_t columns, size_t r) {
   return sum;
 }
 
-void descend(const Gram& gram, std::span<const double> scales, const Bounds& bounds, size_t sweeps,
+void descend(const Gram& gram, const RowScales& scales, const Bounds& bounds, size_t sweeps,
              Descent& descent) {
   const size_t n = gram.columns;
   std::vector<char> active(descent.count, 1);
@@ -46,7 +46,8 @@ void descend(const Gram& gram, std::span<const double> scales, const Bounds& bou
       const double* column = gram.values.data() + j * n;
       for (size_t r = 0; r < descent.count; ++r) {
         if (!active[r]) continue;
-        const double curvature = scales[r] * column[j];
+        const double scale = scales.at(r, j);
+        const double curvature = scale * column[j];
         const double step = -descent.gradients[r * n + j] / curvature;
         // Also false for a dead column, where the step is not a number.
         if (!(curvature > 0) || !(std::fabs(step) > kLeastStep)) continue;
@@ -54,7 +55,7 @@ void descend(const Gram& gram, std::span<const double> scales, const Bounds& bou
         const double target =
             numerics::round_half_even(std::clamp(z + step, bounds.low, bounds.high));
         if (target == z) continue;
-        const double change = (target - z) * scales[r];
+        const double change = (target - z) * scale;
         z = target;
         descent.changes[r * n + j] += change;
         add_scaled(descent.gradients.data() + r * n, column, change, n);

@@ -23,14 +23,14 @@ struct Descent {
 };
 
 // Fills changes and gradients from the integers.
-void start_descent(const Gram& gram, std::span<const double> rows, std::span<const double> scales,
+void start_descent(const Gram& gram, std::span<const double> rows, const RowScales& scales,
                    Descent& descent);
 
 // E of row r.
 double descent_error(const Descent& descent, size_t columns, size_t r);
 
 // Sweeps until nothing moves. Every accepted move lowers E.
-void descend(const Gram& gram, std::span<const double> scales, const Bounds& bounds, size_t sweeps,
+void descend(const Gram& gram, const RowScales& scales, const Bounds& bounds, size_t sweeps,
              Descent& descent);
 
 }  // namespace octet::accuracy

@@ -77,6 +77,14 @@ class Equalizer {
     return std::move(out_);
   }
 
+  Equalization write(std::vector<float> factors, std::map<ValueId, Tensor> constants) {
+    for (const Layer& layer : layers_) integer_.insert(layer.node);
+    factors_ = std::move(factors);
+    out_.constants = std::move(constants);
+    rewrite();
+    return std::move(out_);
+  }
+
  private:
   // Visits the channels a linear operator reads: f(input channel, class).
   template <typename Visit>
@@ -190,6 +198,7 @@ class Equalizer {
       if (all_one(produced) && all_one(read)) continue;
       put(linear.weight, scaled_weight(linear, produced, read));
       if (linear.bias.valid() && !all_one(produced)) follow(linear.bias, produced);
+      if (!all_one(produced)) out_.value_factors[linear.y] = produced;
     }
     for (const ChannelClasses::Follower& follower : classes_.followers()) {
       const std::vector<float> factors = factors_of(follower.value);
@@ -318,6 +327,13 @@ std::vector<ChannelRanges::Axis> values_to_range(const Graph& graph, const Chann
 Equalization equalize(const Graph& graph, const ChannelClasses& classes,
                       const std::vector<Layer>& layers, const ChannelRanges& ranges) {
   return Equalizer(graph, classes, layers, ranges).run();
+}
+
+Equalization apply_factors(const Graph& graph, const ChannelClasses& classes,
+                           const std::vector<Layer>& layers, std::vector<float> factors,
+                           std::map<ValueId, Tensor> constants) {
+  const ChannelRanges none({});
+  return Equalizer(graph, classes, layers, none).write(std::move(factors), std::move(constants));
 }
 
 }  // namespace octet::accuracy

@@ -37,11 +37,19 @@ std::vector<ChannelRanges::Axis> values_to_range(const ir::Graph& graph,
 struct Equalization {
   std::map<ir::ValueId, ir::Tensor> constants;  // new numbers, by constant
   std::vector<plan::Scaling> scalings;
+  // Of what linear operators compute, by value; only those that are not all 1.
+  std::map<ir::ValueId, std::vector<float>> value_factors;
   size_t channels = 0;  // whose factor is not 1
   size_t tensors = 0;   // layer inputs that changed
 };
 
 Equalization equalize(const ir::Graph& graph, const ChannelClasses& classes,
                       const std::vector<Layer>& layers, const ChannelRanges& ranges);
+
+// Writes given factors (by class of channels, positive) into the constants, starting from
+// `constants` where they hold new numbers already.
+Equalization apply_factors(const ir::Graph& graph, const ChannelClasses& classes,
+                           const std::vector<Layer>& layers, std::vector<float> factors,
+                           std::map<ir::ValueId, ir::Tensor> constants);
 
 }  // namespace octet::accuracy

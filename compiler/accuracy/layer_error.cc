@@ -22,8 +22,8 @@ Result<double> apart_error(const WeightLayout& layout, const GramSums& grams,
     std::vector<double> change(count * columns);
     for (size_t i = 0; i < change.size(); ++i) {
       const size_t at = first * columns + i;
-      change[i] = integers.integers[at] * static_cast<double>(integers.scales[at / columns]) -
-                  static_cast<double>(rows[at]);
+      change[i] =
+          integers.value(at / columns, at % columns, columns) - static_cast<double>(rows[at]);
     }
     std::vector<double> moved(change.size(), 0.0);
     const Gram gram = grams.apart_gram(static_cast<int64_t>(group));
@@ -48,9 +48,12 @@ std::vector<double> mean_shift(const WeightLayout& layout, const std::vector<flo
     double after = 0.0;
     for (size_t k = 0; k < columns; ++k) {
       before += static_cast<double>(rows[r * columns + k]) * real[group * columns + k];
-      after += integers.integers[r * columns + k] * quantized[group * columns + k];
+      const double q = quantized[group * columns + k];
+      after += integers.block_of.empty() ? integers.integers[r * columns + k] * q
+                                         : integers.value(r, k, columns) * q;
     }
-    after *= static_cast<double>(integers.scales[r]) * x_scale;
+    after *= x_scale;
+    if (integers.block_of.empty()) after *= static_cast<double>(integers.scales[r]);
     out[r] = (before - after) / static_cast<double>(count);
   }
   return out;

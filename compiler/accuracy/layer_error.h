@@ -13,7 +13,17 @@ namespace octet::accuracy {
 // Integers and scales of a layer, rows over columns.
 struct RowIntegers {
   std::vector<int32_t> integers;
-  std::vector<float> scales;  // a row
+  std::vector<float> scales;  // a row, or rows x blocks
+  // Of blocked weights: the block of each column, and how many there are.
+  std::vector<size_t> block_of = {};
+  size_t blocks = 1;
+
+  float scale(size_t row, size_t column) const {
+    return block_of.empty() ? scales[row] : scales[row * blocks + block_of[column]];
+  }
+  double value(size_t row, size_t column, size_t columns) const {
+    return integers[row * columns + column] * static_cast<double>(scale(row, column));
+  }
 };
 
 // Mean squared change of the layer's output over the columns kept apart, summed over channels, up

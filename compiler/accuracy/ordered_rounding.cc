@@ -75,18 +75,20 @@ OrderedPanel::OrderedPanel(const OrderedFactor& factor, std::span<const double> 
   }
 }
 
-void OrderedPanel::round_block(std::span<const double> scales, const Bounds& bounds, size_t first,
+void OrderedPanel::round_block(const RowScales& scales, const Bounds& bounds, size_t first,
                                size_t width) {
   const size_t n = factor_.columns();
   for (size_t i = 0; i < width; ++i) {
     const double* factor_row = factor_.factor_.data() + (first + i) * n + first;
     const double root = factor_row[i];
+    const size_t column = factor_.order_[first + i];
     for (size_t r = 0; r < count_; ++r) {
       const size_t at = r * n + first + i;
       double* pushed = pushed_.data() + r * kBlock;
-      const double target = (weights_[at] - pushed[i] / root) / scales[r];
+      const double scale = scales.at(r, column);
+      const double target = (weights_[at] - pushed[i] / root) / scale;
       const double z = numerics::round_half_even(std::clamp(target, bounds.low, bounds.high));
-      const double change = z * scales[r] - weights_[at];
+      const double change = z * scale - weights_[at];
       const double term = root * change + pushed[i];
       integers_[at] = z;
       changes_[at] = change;
@@ -96,7 +98,7 @@ void OrderedPanel::round_block(std::span<const double> scales, const Bounds& bou
   }
 }
 
-void OrderedPanel::round(std::span<const double> scales, const Bounds& bounds) {
+void OrderedPanel::round(const RowScales& scales, const Bounds& bounds) {
   const size_t n = factor_.columns();
   std::fill(errors_.begin(), errors_.end(), 0.0);
   for (size_t first = 0; first < n; first += kBlock) {

@@ -22,6 +22,25 @@ struct Bounds {
   double high = 0;
 };
 
+// Scales of a few rows over columns: one a row, or one for every element.
+struct RowScales {
+  std::span<const double> values;
+  size_t row_step = 1;
+  size_t column_step = 0;
+
+  RowScales(std::span<const double> one_a_row) : values(one_a_row) {}
+  RowScales(const std::vector<double>& one_a_row) : values(one_a_row) {}
+  static RowScales each(std::span<const double> values, size_t columns) {
+    RowScales out(values);
+    out.row_step = columns;
+    out.column_step = 1;
+    return out;
+  }
+  double at(size_t row, size_t column) const {
+    return values[row * row_step + column * column_step];
+  }
+};
+
 class OrderedFactor {
  public:
   // Nothing if no damping up to 1000 times the one given makes the Gram positive definite, or it
@@ -48,8 +67,8 @@ class OrderedPanel {
   // `rows`: count x columns, finite.
   OrderedPanel(const OrderedFactor& factor, std::span<const double> rows, size_t count);
 
-  // Rounds row r with scales[r].
-  void round(std::span<const double> scales, const Bounds& bounds);
+  // Rounds row r with its scales.
+  void round(const RowScales& scales, const Bounds& bounds);
 
   // Of the last call of round: the integers of row r, and its E with the damped Gram, in units of
   // the mean diagonal.
@@ -57,8 +76,7 @@ class OrderedPanel {
   double error(size_t r) const { return errors_[r]; }
 
  private:
-  void round_block(std::span<const double> scales, const Bounds& bounds, size_t first,
-                   size_t width);
+  void round_block(const RowScales& scales, const Bounds& bounds, size_t first, size_t width);
 
   const OrderedFactor& factor_;
   size_t count_;

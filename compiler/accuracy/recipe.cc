@@ -1,11 +1,8 @@
 #include "compiler/accuracy/recipe.h"
 
-#include <algorithm>
-#include <set>
-
-#include "compiler/accuracy/equalize.h"
+#include "compiler/accuracy/equalize_for.h"
+#include "compiler/accuracy/finish_plan.h"
 #include "compiler/accuracy/refine.h"
-#include "compiler/calibration/fingerprint.h"
 #include "compiler/data/content_order.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/planner.h"
@@ -43,6 +40,7 @@ class RecipeRun {
     out_.report.layers = refined.layers;
     out_.report.rounded = refined.rounded;
     out_.report.corrected = refined.corrected;
+    out_.report.targeted = refined.targeted;
     OCTET_TRY(finish());
     return std::move(out_);
   }
@@ -77,13 +75,7 @@ class RecipeRun {
       return {};
     };
     OCTET_TRY(calibration::calibrate(canonical_, dataset_, measure));
-    const Equalization decided = equalize(*canonical_, classes, layers, ranges);
-    for (const auto& [id, tensor] : decided.constants) {
-      edits_.replaced.push_back({canonical_->value(id).name, tensor});
-    }
-    edits_.scalings = decided.scalings;
-    out_.report.equalized_tensors = decided.tensors;
-    out_.report.equalized_channels = decided.channels;
+    equalize_for(spec_, *canonical_, classes, layers, ranges, edits_, out_.report);
     Graph edited = *canonical_;
     OCTET_TRY(plan::apply_edits(edited, edits_));
     equalized_ = std::make_shared<const Graph>(std::move(edited));
@@ -102,37 +94,7 @@ class RecipeRun {
     return calibration::calibrate(equalized_, dataset_, options);
   }
 
-  // The plan speaks of the canonical graph, with everything in it that makes the difference.
-  Status finish() {
-    plan::QuantPlan& plan = out_.plan;
-    std::set<std::string> said;
-    for (const plan::ReplacedConstant& replaced : plan.replaced) said.insert(replaced.value);
-    for (const plan::ReplacedConstant& edit : edits_.replaced) {
-      const auto it =
-          std::find_if(plan.constants.begin(), plan.constants.end(),
-                       [&](const auto& quantizer) { return quantizer.value == edit.value; });
-      if (it != plan.constants.end()) {
-        if (it->integers) continue;
-        OCTET_ASSIGN(it->integers, plan::quantize_constant(edit.tensor, it->params));
-      } else if (!said.contains(edit.value)) {
-        plan.replaced.push_back(edit);
-      }
-    }
-    plan.scalings = edits_.scalings;
-    std::sort(plan.replaced.begin(), plan.replaced.end(),
-              [](const auto& a, const auto& b) { return a.value < b.value; });
-    plan.fingerprint = calibration::fingerprint(*canonical_);
-    // Remarks go by the nodes of the canonical graph, in its order.
-    std::set<std::string> added;
-    for (const plan::Scaling& scaling : plan.scalings) added.insert(scaling.result);
-    plan.remarks.erase(std::remove_if(plan.remarks.begin(), plan.remarks.end(),
-                                      [&](const plan::Remark& remark) {
-                                        return remark.op_type == "Mul" &&
-                                               added.contains(remark.node);
-                                      }),
-                       plan.remarks.end());
-    return {};
-  }
+  Status finish() { return finish_plan(*canonical_, *equalized_, edits_, out_.plan); }
 
   const std::shared_ptr<const Graph>& canonical_;
   data::ContentOrder dataset_;  // samples are split, and floats added up over them
@@ -140,7 +102,7 @@ class RecipeRun {
   const plan::Recipe& recipe_;
   const RecipeOptions& options_;
   std::shared_ptr<const Graph> equalized_;
-  plan::QuantPlan edits_;  // only replaced and scalings
+  plan::QuantPlan edits_;  // only replaced, scalings and bounds
   RecipeResult out_;
 };
 

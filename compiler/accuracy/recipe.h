@@ -35,6 +35,9 @@ struct RecipeReport {
   size_t layers = 0;     // that second order looked at
   size_t rounded = 0;    // of those, the ones it changed
   size_t corrected = 0;  // biases
+  size_t targeted = 0;   // layers rounded towards the float output (weights of less than 8 bits)
+  size_t dead_channels = 0;  // absorbed into the next bias (per-tensor weights)
+  size_t high_biases = 0;    // channels whose bias the next one took over (per-tensor weights)
 };
 
 struct RecipeResult {

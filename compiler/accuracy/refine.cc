@@ -4,10 +4,14 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
+#include "compiler/accuracy/cross_gram.h"
 #include "compiler/accuracy/layer_error.h"
+#include "compiler/accuracy/layer_rounding.h"
 #include "compiler/accuracy/lockstep.h"
+#include "compiler/accuracy/targeted_layer.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
@@ -23,6 +27,7 @@ namespace {
 
 constexpr size_t kMostSamples = 128;
 constexpr int64_t kMostKept = int64_t{256} << 20;
+constexpr int64_t kMostKeptBeside = int64_t{768} << 20;  // with the float model's data
 
 // What a bundle of layers has in common: the data they read and how they read it.
 struct Bundle {
@@ -49,18 +54,28 @@ class Refiner {
       nodes.push_back(simulation_.uses(weight).front().node);
     }
     waves_ = plan_waves(simulation_, nodes);
+    if (any_narrow()) {
+      std::vector<ir::NodeId> real;
+      for (size_t layer : active_) real.push_back(layers_[layer].node);
+      float_waves_ = plan_waves(graph_, real);
+    }
     OCTET_ASSIGN(samples_, samples_that_fit(dataset, samples));
-    WaveRunner runner(waves_, dataset, {samples.begin(), samples.begin() + samples_},
-                      {options_.threads, options_.max_memory});
+    const WaveRunner::Options run_options{options_.threads, options_.max_memory};
+    const std::vector<size_t> used(samples.begin(), samples.begin() + samples_);
+    WaveRunner runner(waves_, dataset, used, run_options);
+    WaveRunner beside(float_waves_, dataset, used, run_options);
     size_t done = 0;
     for (size_t w = 0; w < waves_.waves.size(); ++w) {
       OCTET_TRY(runner.run(simulation_, w));
+      const bool both = w < float_waves_.waves.size();
+      if (both) OCTET_TRY(beside.run(graph_, w));
       for (const Bundle& bundle : bundles(waves_.waves[w].layers)) {
-        OCTET_TRY(refine_bundle(bundle, runner));
+        OCTET_TRY(refine_bundle(bundle, runner, runs_beside(bundle, w) ? &beside : nullptr));
         done += bundle.layers.size();
         if (options_.progress != nullptr) options_.progress(done, active_.size());
       }
       runner.drop_after(w);
+      if (both) beside.drop_after(w);
     }
     report_.samples = static_cast<size_t>(samples_);
     report_.layers = active_.size();
@@ -68,6 +83,15 @@ class Refiner {
   }
 
  private:
+  // True where the float model has the data of all layers of the bundle in the same wave.
+  bool runs_beside(const Bundle& bundle, size_t wave) const {
+    if (wave >= float_waves_.waves.size()) return false;
+    const std::vector<size_t>& there = float_waves_.waves[wave].layers;
+    return std::all_of(bundle.layers.begin(), bundle.layers.end(), [&](size_t index) {
+      return std::find(there.begin(), there.end(), index) != there.end();
+    });
+  }
+
   const std::string& name(ValueId id) const { return graph_.value(id).name; }
 
   // Which layers have a symmetric quantizer on their weight.
@@ -82,12 +106,25 @@ class Refiner {
       const ir::QuantParams& params = quantizer.params;
       const bool fits =
           params.symmetric() && params.qmin() < 0 && params.qmax() > 0 &&
-          (params.per_tensor() || (params.granularity() == ir::Granularity::kPerAxis &&
-                                   params.axis() == layers_[i].layout.channel_axis()));
+          (params.per_tensor() || params.axis() == axis_of(layers_[i].layout, params));
       if (!fits || quantizer.uses.size() != 1 || !quantizer.uses.front().factor.empty()) continue;
       quantizer_[i] = it->second;
       active_.push_back(i);
     }
+  }
+
+  static int64_t axis_of(const WeightLayout& layout, const ir::QuantParams& params) {
+    return params.granularity() == ir::Granularity::kBlocked
+               ? plan::block_axis(layout.channel_axis())
+               : layout.channel_axis();
+  }
+
+  // With weights of few bits, what one layer loses is too much for the next to leave alone: then
+  // the float model runs beside, and its outputs are the target.
+  bool any_narrow() const {
+    return std::any_of(active_.begin(), active_.end(), [this](size_t layer) {
+      return numerics::bit_width(plan_.constants[quantizer_[layer]].params.storage()) < 8;
+    });
   }
 
   // Activations quantized; every quantized constant on its grid.
@@ -109,16 +146,10 @@ class Refiner {
   }
 
   static Tensor on_grid(const Tensor& integers, const ir::QuantParams& params) {
-    size_t inner = 1;
-    if (!params.per_tensor()) {
-      for (size_t a = static_cast<size_t>(params.axis()) + 1; a < integers.rank(); ++a) {
-        inner *= static_cast<size_t>(integers.shape()[a]);
-      }
-    }
+    const std::vector<size_t> scale_of = plan::scale_of_element(params.spec(), integers.shape());
     std::vector<float> out(static_cast<size_t>(integers.element_count()));
-    const size_t channels = params.scales().size();
     for (size_t i = 0; i < out.size(); ++i) {
-      const size_t c = params.per_tensor() ? 0 : i / inner % channels;
+      const size_t c = scale_of[i];
       const auto q = static_cast<int32_t>(integers.at_as_int64(static_cast<int64_t>(i)));
       out[i] = numerics::dequantize(q, params.scales()[c], params.zero_points()[c]);
     }
@@ -129,13 +160,18 @@ class Refiner {
   Result<ptrdiff_t> samples_that_fit(const data::Dataset& dataset,
                                      const std::vector<size_t>& samples) const {
     WaveRunner runner(waves_, dataset, {samples.front()}, {1, options_.max_memory});
+    WaveRunner beside(float_waves_, dataset, {samples.front()}, {1, options_.max_memory});
     int64_t most = 1;
     for (size_t w = 0; w < waves_.waves.size(); ++w) {
       OCTET_TRY(runner.run(simulation_, w));
-      most = std::max(most, runner.kept_bytes());
+      const bool both = w < float_waves_.waves.size();
+      if (both) OCTET_TRY(beside.run(graph_, w));
+      most = std::max(most, runner.kept_bytes() + beside.kept_bytes());
       runner.drop_after(w);
+      if (both) beside.drop_after(w);
     }
-    const int64_t fit = std::min(options_.max_memory / 4, kMostKept) / most;
+    const int64_t room = float_waves_.waves.empty() ? kMostKept : kMostKeptBeside;
+    const int64_t fit = std::min(options_.max_memory / 4, room) / most;
     return static_cast<ptrdiff_t>(
         std::clamp<int64_t>(fit, 1, static_cast<int64_t>(samples.size())));
   }
@@ -184,10 +220,12 @@ class Refiner {
     LayerInputs inputs;
     double scale = 1.0;
   };
+  static LayerInputs inputs_from(const KeptTensors& tensors) {
+    return {tensors.size(), [&tensors](size_t i) { return tensors.get(i); }, 0};
+  }
   Source source_of(size_t index, const WaveRunner& runner) const {
     const ValueId kept = waves_.sources[index];
-    const KeptTensors& tensors = runner.kept(kept);
-    Source out{{tensors.size(), [&tensors](size_t i) { return tensors.get(i); }, 0}, 1.0};
+    Source out{inputs_from(runner.kept(kept)), 1.0};
     const Layer& layer = layers_[active_[index]];
     const ValueId weight = simulation_.find_value(name(layer.weight));
     const ValueId x = simulation_.node(simulation_.uses(weight).front().node).input(0);
@@ -201,7 +239,7 @@ class Refiner {
     return out;
   }
 
-  Status refine_bundle(const Bundle& bundle, const WaveRunner& runner) {
+  Status refine_bundle(const Bundle& bundle, const WaveRunner& runner, const WaveRunner* beside) {
     const Layer& first = layers_[active_[bundle.layers.front()]];
     const Source source = source_of(bundle.layers.front(), runner);
     auto gathered =
@@ -210,18 +248,29 @@ class Refiner {
     // A layer too large for second order stays as it is.
     if (!gathered.ok() && gathered.error().code() == ErrorCode::kResourceLimit) return {};
     if (!gathered.ok()) return gathered.error().in(ir::describe(graph_, first.node));
+    std::optional<CrossSums> cross;
+    if (beside != nullptr) {
+      const LayerInputs real =
+          inputs_from(beside->kept(float_waves_.sources[bundle.layers.front()]));
+      auto sums = gather_cross(graph_.node(first.node), first.layout,
+                               graph_.constant(first.weight)->shape(), real, source.inputs,
+                               options_.threads, options_.max_memory);
+      if (!sums.ok()) return sums.error().in(ir::describe(graph_, first.node));
+      cross = std::move(sums).value();
+    }
     for (size_t index : bundle.layers) {
-      OCTET_TRY(refine_layer(active_[index], *gathered, source.scale)
+      OCTET_TRY(refine_layer(active_[index], *gathered, cross ? &*cross : nullptr, source.scale)
                     .in(ir::describe(graph_, layers_[active_[index]].node)));
     }
     return {};
   }
 
-  Status refine_layer(size_t index, const GramSums& grams, double x_scale) {
+  Status refine_layer(size_t index, const GramSums& grams, const CrossSums* cross, double x_scale) {
     const Layer& layer = layers_[index];
     const std::vector<float> rows =
         weight_rows(layer.layout, graph_.constant(layer.weight)->data<float>());
     OCTET_ASSIGN(RowIntegers chosen, nearest(index));
+    if (cross != nullptr) return refine_towards_float(index, grams, *cross, rows, chosen, x_scale);
     OCTET_ASSIGN(const RowIntegers rounded,
                  second_order(index, grams, Columns::kFit, rows, x_scale));
     OCTET_ASSIGN(const double before,
@@ -234,30 +283,64 @@ class Refiner {
       ++report_.rounded;
       OCTET_TRY(put_weight(index, chosen));
     }
-    return correct_bias(index, grams, rows, chosen, x_scale);
+    return correct_bias(index, grams, rows, chosen, x_scale, Correction::kWhereItHelps);
+  }
+
+  // As refine_layer, with the float output for a target: what earlier layers have lost is made up
+  // for. Where a bias can take up the means, weights are chosen for what is left without them.
+  Status refine_towards_float(size_t index, const GramSums& grams, const CrossSums& cross,
+                              const std::vector<float>& rows, RowIntegers chosen, double x_scale) {
+    const Layer& layer = layers_[index];
+    OCTET_ASSIGN(const ColumnSums real, columns_.total(index, static_cast<size_t>(samples_)));
+    const TargetedLayer targeted{
+        layer.layout,    grams,
+        cross,           real,
+        x_scale,         can_correct(index, real, grams) ? Means::kTakenOut : Means::kKept,
+        options_.threads};
+    const auto round = [&](Columns learnt) -> Result<RowIntegers> {
+      const double damping = damping_for(grams, learnt);
+      OCTET_ASSIGN(const std::vector<float> targets, targeted.targets(rows, learnt, damping));
+      return round_weights(rounding_of(index, damping, least_scales(layer, x_scale)), targets,
+                           targeted.grams(learnt));
+    };
+    const auto plain = [&](Columns learnt) {
+      return second_order(index, grams, learnt, rows, x_scale);
+    };
+    OCTET_ASSIGN(double least, targeted.error_apart(rows, chosen));
+    enum { kNearest, kPlain, kTargeted } best = kNearest;
+    OCTET_ASSIGN(const RowIntegers as_they_are, plain(Columns::kFit));
+    OCTET_ASSIGN(const double plain_error, targeted.error_apart(rows, as_they_are));
+    if (plain_error < least) best = kPlain;
+    least = std::min(least, plain_error);
+    OCTET_ASSIGN(const RowIntegers towards, round(Columns::kFit));
+    OCTET_ASSIGN(const double error, targeted.error_apart(rows, towards));
+    if (error < least) best = kTargeted;
+    if (best == kPlain) {
+      OCTET_ASSIGN(chosen, plain(Columns::kAll));
+    } else if (best == kTargeted) {
+      OCTET_ASSIGN(chosen, round(Columns::kAll));
+      ++report_.targeted;
+    }
+    if (best != kNearest) {
+      ++report_.rounded;
+      OCTET_TRY(put_weight(index, chosen));
+    }
+    return correct_bias(index, grams, rows, chosen, x_scale,
+                        best == kTargeted ? Correction::kAlways : Correction::kWhereItHelps);
   }
 
   Result<RowIntegers> nearest(size_t index) const {
     const Layer& layer = layers_[index];
     const ir::QuantParams& params = plan_.constants[quantizer_[index]].params;
-    OCTET_ASSIGN(const Tensor integers,
-                 plan::quantize_constant(*graph_.constant(layer.weight), params));
-    std::vector<float> as_floats = integers.to_floats();
-    RowIntegers out;
-    for (const float q : weight_rows(layer.layout, as_floats)) {
-      out.integers.push_back(static_cast<int32_t>(q));
-    }
-    out.scales = params.scales();
-    out.scales.resize(static_cast<size_t>(layer.layout.channels()), params.scales().front());
-    return out;
+    const Tensor& weight = *graph_.constant(layer.weight);
+    OCTET_ASSIGN(const Tensor integers, plan::quantize_constant(weight, params));
+    return as_rows(layer.layout, params, weight.shape(), integers.to_floats());
   }
 
   std::vector<float> least_scales(const Layer& layer, double x_scale) const {
     if (!layer.bias.valid() || spec_.bias != plan::BiasForm::kInt32) return {};
     return plan::bias_scale_floor(*graph_.constant(layer.bias), static_cast<float>(x_scale));
   }
-
-  enum class Columns { kFit, kAll };
 
   // Few columns for their number of weights overfit: more damping then holds the weights where they
   // were.
@@ -269,55 +352,36 @@ class Refiner {
     return count < grams.layout.columns ? kFew : kEnough;
   }
 
+  LayerRounding rounding_of(size_t index, double damping, std::span<const float> least) const {
+    const Layer& layer = layers_[index];
+    SecondOrderOptions options;
+    options.threads = options_.threads;
+    options.damping = damping;
+    const plan::OpRule* rule = spec_.find_op(graph_.node(layer.node));
+    const plan::Space* space = rule == nullptr ? nullptr : spec_.find_space(rule->weight_space);
+    if (space != nullptr) options.scale_form = space->scales;
+    return {layer.layout, plan_.constants[quantizer_[index]].params,
+            graph_.constant(layer.weight)->shape(), least, options};
+  }
+
   Result<RowIntegers> second_order(size_t index, const GramSums& grams, Columns learnt,
                                    const std::vector<float>& rows, double x_scale) const {
-    const Layer& layer = layers_[index];
-    const ir::QuantParams& params = plan_.constants[quantizer_[index]].params;
-    const numerics::IntegerRange range{params.qmin(), params.qmax()};
-    const auto groups = static_cast<size_t>(layer.layout.groups);
-    const auto per_group = static_cast<size_t>(layer.layout.rows);
-    const auto columns = static_cast<size_t>(layer.layout.columns);
-    const std::vector<float> least = least_scales(layer, x_scale);
-    RowIntegers out;
-    out.integers.resize(rows.size());
-    out.scales.resize(groups * per_group);
-    SecondOrderOptions options;
-    options.threads = groups == 1 ? options_.threads : 1;
-    options.damping = damping_for(grams, learnt);
-    const size_t workers = groups == 1 ? 1 : options_.threads;
-    OCTET_TRY(parallel_for(workers, groups, [&](size_t, size_t group) -> Status {
-      const size_t first = group * per_group;
-      const WeightRows part{std::span(rows).subspan(first * columns, per_group * columns),
-                            per_group, columns};
-      const auto at = static_cast<int64_t>(group);
-      std::vector<double> all;
-      if (learnt == Columns::kAll) all = grams.all_columns(at);
-      const Gram gram = all.empty() ? grams.fit_gram(at) : Gram{all, columns};
-      RoundedRows result;
-      if (params.per_tensor()) {
-        const std::vector<float> scales(per_group, params.scales().front());
-        OCTET_ASSIGN(result, round_rows(gram, part, scales, range, options));
-      } else {
-        const auto floor =
-            least.empty() ? std::span<const float>() : std::span(least).subspan(first, per_group);
-        OCTET_ASSIGN(result, quantize_rows(gram, part, range, floor, options));
-      }
-      std::copy(result.integers.begin(), result.integers.end(),
-                out.integers.begin() + static_cast<ptrdiff_t>(first * columns));
-      std::copy(result.scales.begin(), result.scales.end(),
-                out.scales.begin() + static_cast<ptrdiff_t>(first));
-      return {};
-    }));
-    return out;
+    const std::vector<float> least = least_scales(layers_[index], x_scale);
+    const auto gram_of = [&](int64_t group, std::vector<double>& room) {
+      if (learnt == Columns::kFit) return grams.fit_gram(group);
+      room = grams.all_columns(group);
+      return Gram{room, static_cast<size_t>(grams.layout.columns)};
+    };
+    return round_weights(rounding_of(index, damping_for(grams, learnt), least), rows, gram_of);
   }
 
   Status put_weight(size_t index, const RowIntegers& chosen) {
     const Layer& layer = layers_[index];
     plan::ConstantQuantizer& quantizer = plan_.constants[quantizer_[index]];
-    ir::QuantParams::Spec spec = quantizer.params.spec();
-    if (!quantizer.params.per_tensor()) spec.scales = chosen.scales;
-    OCTET_ASSIGN(quantizer.params, ir::QuantParams::make(std::move(spec)));
     const auto& shape = graph_.constant(layer.weight)->shape();
+    ir::QuantParams::Spec spec = quantizer.params.spec();
+    spec.scales = scales_of(layer.layout, quantizer.params, shape, chosen);
+    OCTET_ASSIGN(quantizer.params, ir::QuantParams::make(std::move(spec)));
     OCTET_ASSIGN(Tensor integers, Tensor::zeros(quantizer.params.storage(), shape));
     const std::vector<int32_t> ordered = from_weight_rows<int32_t>(layer.layout, chosen.integers);
     for (size_t i = 0; i < ordered.size(); ++i) {
@@ -330,15 +394,21 @@ class Refiner {
     return {};
   }
 
+  // Whether the means of the float and the quantized model are there to be compared.
+  bool can_correct(size_t index, const ColumnSums& real, const GramSums& grams) const {
+    const ColumnSums& quantized = grams.sums;
+    return layers_[index].bias.valid() && real.fit_count == quantized.fit_count &&
+           real.fit_count > 0 && real.apart_count == quantized.apart_count && real.apart_count > 0;
+  }
+
+  enum class Correction { kWhereItHelps, kAlways };
+
   Status correct_bias(size_t index, const GramSums& grams, const std::vector<float>& rows,
-                      const RowIntegers& integers, double x_scale) {
+                      const RowIntegers& integers, double x_scale, Correction when) {
     const Layer& layer = layers_[index];
     OCTET_ASSIGN(const ColumnSums real, columns_.total(index, static_cast<size_t>(samples_)));
+    if (!can_correct(index, real, grams)) return {};
     const ColumnSums& quantized = grams.sums;
-    if (!layer.bias.valid() || real.fit_count != quantized.fit_count || real.fit_count == 0 ||
-        real.apart_count != quantized.apart_count || real.apart_count == 0) {
-      return {};
-    }
     const auto fit =
         mean_shift(layer.layout, rows, integers, real.fit, quantized.fit, x_scale, real.fit_count);
     const auto apart = mean_shift(layer.layout, rows, integers, real.apart, quantized.apart,
@@ -349,7 +419,7 @@ class Refiner {
       before += apart[c] * apart[c];
       after += (apart[c] - fit[c]) * (apart[c] - fit[c]);
     }
-    if (!(after < before)) return {};
+    if (when == Correction::kWhereItHelps && !(after < before)) return {};
     const double all = static_cast<double>(real.fit_count + real.apart_count);
     std::vector<float> bias = graph_.constant(layer.bias)->to_floats();
     for (size_t c = 0; c < bias.size(); ++c) {
@@ -377,6 +447,7 @@ class Refiner {
   std::vector<size_t> active_;     // layers with a quantizer
   Graph simulation_;
   WavePlan waves_;
+  WavePlan float_waves_;  // empty where nobody needs the float model beside
   ptrdiff_t samples_ = 0;
   RefineReport report_;
 };

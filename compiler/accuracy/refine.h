@@ -6,6 +6,10 @@
 // z s m~ - W m; the bias takes the negative. Weights and bias are judged apart, each on the columns
 // kept apart (gram.h): second-order weights stay only where they lower the layer's output error, a
 // correction only where it lowers the shift. What stays is then worked out again from all columns.
+//
+// With weights of less than 8 bits the float model runs in lockstep beside, and its outputs are the
+// target (cross_gram.h): of rounding to nearest, second order as above and second order towards the
+// float output, a layer takes the one that errs least on the columns kept apart.
 #pragma once
 
 #include <functional>
@@ -31,6 +35,7 @@ struct RefineReport {
   size_t samples = 0;  // that took part
   size_t layers = 0;
   size_t rounded = 0;    // by second order
+  size_t targeted = 0;   // of those, towards the float output (weights of less than 8 bits)
   size_t corrected = 0;  // biases
 };
 

@@ -7,14 +7,16 @@
 
 namespace octet::accuracy {
 
-float greatest_scale(std::span<const float> row, const numerics::IntegerRange& range, float least) {
+float greatest_scale(std::span<const float> row, const numerics::IntegerRange& range, float least,
+                     numerics::ScaleForm form) {
   float greatest = 0;
   for (float w : row) {
     if (std::isfinite(w)) greatest = std::max(greatest, std::fabs(w));
   }
   float scale = greatest / static_cast<float>(std::min(-range.min, range.max));
   if (!std::isnormal(scale)) scale = 1.0F;
-  return std::isfinite(least) ? std::max(scale, least) : scale;
+  if (std::isfinite(least)) scale = std::max(scale, least);
+  return form == numerics::ScaleForm::kPowerOfTwo ? numerics::power_of_two_at_least(scale) : scale;
 }
 
 std::vector<double> scale_grid(float greatest, float least, const SecondOrderOptions& options) {
@@ -23,6 +25,14 @@ std::vector<double> scale_grid(float greatest, float least, const SecondOrderOpt
   const double span = 1 - std::clamp(options.least_ratio, 0.0, 1.0);
   const float floor =
       std::max(std::numeric_limits<float>::min(), std::isfinite(least) ? least : 0.0F);
+  if (options.scale_form == numerics::ScaleForm::kPowerOfTwo) {
+    // `greatest` may lie up to twice above what the row needs.
+    const double last = greatest * options.least_ratio / 2;
+    for (float scale = greatest / 2; scale >= floor && scale >= last; scale /= 2) {
+      if (options.steps > 1) grid.push_back(scale);
+    }
+    return grid;
+  }
   for (size_t i = 1; i < options.steps; ++i) {
     const double ratio = 1 - span * static_cast<double>(i) / (steps - 1);
     const auto scale = static_cast<float>(greatest * ratio);

@@ -11,8 +11,9 @@
 namespace octet::accuracy {
 
 // max|w| / levels over the finite entries, at least `least` (if that is finite); 1 where that is no
-// normal float.
-float greatest_scale(std::span<const float> row, const numerics::IntegerRange& range, float least);
+// normal float. Raised to a power of two where that is the form.
+float greatest_scale(std::span<const float> row, const numerics::IntegerRange& range, float least,
+                     numerics::ScaleForm form = numerics::ScaleForm::kAny);
 
 // The grid of `options` for a row whose greatest scale is `greatest`, from the greatest down; never
 // below `least`, and normal floats only. Its first entry is `greatest`.

@@ -75,7 +75,8 @@ std::vector<double> candidates_of(const Problem& problem, const Panel& panel, si
                                   std::span<const double> column_weights, size_t count) {
   const size_t r = panel.rows[i];
   const float least = problem.least(r);
-  const float greatest = greatest_scale(problem.row(r), problem.range, least);
+  const float greatest =
+      greatest_scale(problem.row(r), problem.range, least, problem.options.scale_form);
   std::vector<double> grid = scale_grid(greatest, least, problem.options);
   shorten_grid(panel.row(i, problem.weights.columns), column_weights, problem.bounds, count, grid);
   return grid;
@@ -169,7 +170,8 @@ void quantize_many_columns(const Problem& problem, const OrderedFactor& factor, 
 std::vector<float> greatest_scales_of(const Problem& problem) {
   std::vector<float> out;
   for (size_t r = 0; r < problem.weights.rows; ++r) {
-    out.push_back(greatest_scale(problem.row(r), problem.range, problem.least(r)));
+    out.push_back(greatest_scale(problem.row(r), problem.range, problem.least(r),
+                                 problem.options.scale_form));
   }
   return out;
 }

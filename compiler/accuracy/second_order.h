@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "compiler/base/result.h"
+#include "compiler/numerics/affine.h"
 #include "compiler/numerics/dtype.h"
 
 namespace octet::accuracy {
@@ -63,6 +64,9 @@ struct SecondOrderOptions {
   // About so many multiply-adds may go into trying scales; where the grid costs more, a cheaper
   // estimate selects which ratios are tried (never fewer than 3).
   double scale_work = 3e8;
+  // kPowerOfTwo: scales are powers of two, those tried the greatest magnitude's (raised to the next
+  // one) and the ones below it down to least_ratio.
+  numerics::ScaleForm scale_form = numerics::ScaleForm::kAny;
 };
 
 struct RoundedRows {

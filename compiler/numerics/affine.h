@@ -12,6 +12,15 @@ enum class Symmetry {
   kSymmetric,   // the zero point is fixed to 0 for signed types, 2^(bits-1) for unsigned ones
 };
 
+enum class ScaleForm {
+  kAny,
+  kPowerOfTwo,  // for targets that rescale by a shift
+};
+
+// The least power of two that is not below `scale` (positive, normal); the greatest float power of
+// two where there is none.
+float power_of_two_at_least(float scale);
+
 struct ScaleZeroPoint {
   float scale = 1.0F;
   int32_t zero_point = 0;
@@ -26,6 +35,9 @@ struct ScaleZeroPoint {
 //               min(zero - qmin, qmax - zero) levels, so int8 gives amax / 127
 // The scale is always finite and a normal float: an all-zero or denormal range gives scale 1 (with
 // the zero point of an asymmetric all-zero range at qmin). min and max must be finite, min <= max.
-ScaleZeroPoint choose_scale(float min, float max, int32_t qmin, int32_t qmax, Symmetry symmetry);
+//   power of two: the scale is raised to the next one, so nothing more is cut off; the zero point
+//                 follows from it
+ScaleZeroPoint choose_scale(float min, float max, int32_t qmin, int32_t qmax, Symmetry symmetry,
+                            ScaleForm form = ScaleForm::kAny);
 
 }  // namespace octet::numerics

@@ -1,5 +1,6 @@
 #include "compiler/plan/apply.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -81,20 +82,41 @@ class Applier {
     return std::pair{it->second, index};
   }
 
+  // `data`: the shape of what is quantized, for blocks.
   Result<ParamConstants> add_params(const QuantParams& params, const std::vector<float>& scales,
-                                    const std::string& name) {
+                                    const std::string& name,
+                                    const std::vector<int64_t>& data = {}) {
     ParamConstants out;
-    const std::vector<int64_t> shape =
-        params.per_tensor() ? std::vector<int64_t>{}
-                            : std::vector<int64_t>{static_cast<int64_t>(scales.size())};
+    std::vector<int64_t> shape;
+    if (params.granularity() == ir::Granularity::kBlocked) {
+      OCTET_ASSIGN(shape, shape_of_blocks(params, data));
+      out.attributes = {{"axis", params.axis()}, {"block_size", params.block_size()}};
+    } else if (!params.per_tensor()) {
+      shape = {static_cast<int64_t>(scales.size())};
+      out.attributes = {{"axis", params.axis()}};
+    }
     OCTET_ASSIGN(Tensor zero_points, Tensor::zeros(params.storage(), shape));
     for (size_t i = 0; i < params.zero_points().size(); ++i) {
       zero_points.set_from_int64(static_cast<int64_t>(i), params.zero_points()[i]);
     }
     out.scale = patch_.constant(Tensor::of<float>(shape, scales), name + "_scale");
     out.zero_point = patch_.constant(std::move(zero_points), name + "_zero_point");
-    if (!params.per_tensor()) out.attributes = {{"axis", params.axis()}};
     return out;
+  }
+
+  static Result<std::vector<int64_t>> shape_of_blocks(const QuantParams& params,
+                                                      std::vector<int64_t> shape) {
+    if (params.axis() >= static_cast<int64_t>(shape.size())) {
+      return usage_error("axis ", params.axis(), " for a rank of ", shape.size(), " [Q8]");
+    }
+    int64_t& extent = shape[static_cast<size_t>(params.axis())];
+    extent = extent / params.block_size() + (extent % params.block_size() != 0 ? 1 : 0);
+    int64_t count = 1;
+    for (int64_t e : shape) count *= e;  // a constant's: no more than its elements
+    if (count != static_cast<int64_t>(params.scales().size())) {
+      return usage_error(params.scales().size(), " scales for ", count, " blocks [Q4]");
+    }
+    return shape;
   }
 
   Result<ValueId> dequantize(ValueId integers, const ParamConstants& params,
@@ -121,7 +143,8 @@ class Applier {
       auto params = by_factor.find(use.factor);
       if (params == by_factor.end()) {
         const std::string name = use.factor.empty() ? quantizer.value : use.factor;
-        OCTET_ASSIGN(ParamConstants added, add_params(quantizer.params, scales, name));
+        OCTET_ASSIGN(ParamConstants added,
+                     add_params(quantizer.params, scales, name, tensor->shape()));
         params = by_factor.emplace(use.factor, std::move(added)).first;
       }
       OCTET_ASSIGN(const ValueId real, dequantize(stored, params->second, quantizer.value,
@@ -277,6 +300,15 @@ Status apply_plan(Graph& graph, const QuantPlan& plan) {
   }
   Graph edited = graph;  // so that a plan refused half-way changes nothing
   OCTET_TRY(apply_edits(edited, plan));
+  const bool blocked = std::any_of(
+      plan.constants.begin(), plan.constants.end(), [](const ConstantQuantizer& constant) {
+        return constant.params.granularity() == ir::Granularity::kBlocked;
+      });
+  if (blocked) {
+    // DequantizeLinear knows blocks from ai.onnx 21 on.
+    int64_t& opset = edited.model.opset_imports[""];
+    opset = std::max<int64_t>(opset, 21);
+  }
   OCTET_ASSIGN(Patch patch, Applier(edited, plan).run());
   OCTET_TRY(std::move(patch).apply(edited));
   edited.remove_unused_constants();

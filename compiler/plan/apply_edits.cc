@@ -3,6 +3,7 @@
 #include <map>
 
 #include "compiler/base/names.h"
+#include "compiler/ir/patch.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/apply.h"
 
@@ -80,11 +81,59 @@ Status add_scaling(Graph& graph, const std::map<std::string, NodeId>& nodes,
   return {};
 }
 
+// Shaped to broadcast along axis 1 of a value of this rank.
+Tensor along_channels(const Tensor& bounds, size_t rank) {
+  std::vector<int64_t> shape(rank - 1, 1);
+  shape.front() = bounds.element_count();
+  return bounds.reshaped(shape);
+}
+
+Status bound_channels(Graph& graph, const ChannelBound& bound) {
+  const ValueId old = graph.find_value(bound.value);
+  const NodeId producer = old.valid() ? graph.value(old).producer : NodeId();
+  if (!producer.valid() || !graph.node(producer).is("Clip")) {
+    return usage_error("no Clip of the model computes it");
+  }
+  const ir::Node& clip = graph.node(producer);
+  const Tensor* low = graph.constant(clip.input(1));
+  if (low == nullptr || low->element_count() != 1 || low->at_as_double(0) != 0.0) {
+    return usage_error("its Clip does not cut off at 0");
+  }
+  const ir::TensorType type = graph.value(old).type;
+  const int64_t count = bound.bounds.element_count();
+  if (type.storage != ir::DType::kFloat32 || !type.shape.has_rank() || type.shape.rank() < 2 ||
+      (count > 0 && type.shape[1].is_static() && type.shape[1].extent() != count) ||
+      !all_finite(bound.bounds)) {
+    return usage_error("it takes finite bounds, one per channel of axis 1; ", count, " are given");
+  }
+  ir::Patch patch(graph, ops::infer_node);
+  ir::NodeSpec relu;
+  relu.op_type = "Relu";
+  relu.inputs = {clip.input(0)};
+  relu.name = ir::display_name(graph, clip);
+  relu.origins = clip.origins;
+  OCTET_ASSIGN(ValueId result, patch.node(std::move(relu)));
+  if (count > 0) {
+    ir::NodeSpec min;
+    min.op_type = "Min";
+    min.inputs = {result, patch.constant(along_channels(bound.bounds, type.shape.rank()),
+                                         bound.value + "_bounds")};
+    min.name = ir::display_name(graph, clip) + "_bound";
+    min.origins = clip.origins;
+    OCTET_ASSIGN(result, patch.node(std::move(min)));
+  }
+  OCTET_TRY(patch.replace(old, result));
+  return std::move(patch).apply(graph);
+}
+
 }  // namespace
 
 Status apply_edits(Graph& graph, const QuantPlan& plan) {
   for (const ReplacedConstant& replaced : plan.replaced) {
     OCTET_TRY(replace_constant(graph, replaced).in(cat("replaced ", quote_name(replaced.value))));
+  }
+  for (const ChannelBound& bound : plan.bounds) {
+    OCTET_TRY(bound_channels(graph, bound).in(cat("bound ", quote_name(bound.value))));
   }
   if (plan.scalings.empty()) return {};
   std::map<std::string, NodeId> nodes;  // by first output

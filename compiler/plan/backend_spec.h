@@ -15,6 +15,8 @@
 
 namespace octet::plan {
 
+using numerics::ScaleForm;
+
 // A named way to store real numbers as integers.
 struct Space {
   std::string name;
@@ -25,6 +27,8 @@ struct Space {
   int32_t qmax = 127;
   // Name of the symmetric space for activations whose range is nearly symmetric; mostly empty.
   std::string nearly_symmetric = {};
+  ScaleForm scales = ScaleForm::kAny;
+  int64_t block_size = 0;  // of kBlocked: input channels that share a scale
 };
 
 // When a node runs in integers.
@@ -56,6 +60,9 @@ struct OpRule {
   OutputQuantizer output = OutputQuantizer::kOptional;
   std::string data_space;    // name of a space
   std::string weight_space;  // empty when the op has no weight role
+  // The space of weights that are to keep 8 bits where weight_space has fewer (formats.h); mostly
+  // empty.
+  std::string wide_weight_space = {};
   // An activation in the place of the weight: the space it takes; empty when the target (or good
   // sense) wants it in float.
   std::string dynamic_weight_space;

@@ -95,6 +95,7 @@ class Placer {
       if (auto reason = reason_for_float(graph_, units[i], recipe_)) make_float(i, *reason);
     }
     shrink_followers();
+    find_ends();
     collect_demands();
     return std::move(out_);
   }
@@ -164,6 +165,58 @@ class Placer {
     }
   }
 
+  // The units with a weight that have none above them, or none below, on some way.
+  void find_ends() {
+    ends_.assign(out_.units.units.size(), false);
+    const auto unit_with_weight = [&](NodeId id) -> std::optional<size_t> {
+      const int32_t index = out_.units.of_node[id.index()];
+      if (index < 0) return std::nullopt;
+      const Unit& unit = out_.units.units[static_cast<size_t>(index)];
+      const Node& node = graph_.node(id);
+      const bool weighs = unit.head == id && !unit.rule->weight_space.empty() && is_linear(node) &&
+                          is_constant_like(graph_, node.input(1));
+      return weighs ? std::optional(static_cast<size_t>(index)) : std::nullopt;
+    };
+    std::vector<bool> above(graph_.value_count(), false);
+    std::vector<bool> below(graph_.value_count(), false);
+    const auto any = [](const std::vector<bool>& marks, const std::vector<ValueId>& values) {
+      return std::any_of(values.begin(), values.end(),
+                         [&](ValueId id) { return id.valid() && marks[id.index()]; });
+    };
+    const auto mark = [](std::vector<bool>& marks, const std::vector<ValueId>& values) {
+      for (ValueId id : values) {
+        if (id.valid()) marks[id.index()] = true;
+      }
+    };
+    const auto& order = graph_.order();
+    for (NodeId id : order) {
+      const Node& node = graph_.node(id);
+      const auto unit = unit_with_weight(id);
+      const bool has = any(above, node.inputs) || any(above, node.implicit_inputs);
+      if (unit && !has) ends_[*unit] = true;
+      if (unit || has) mark(above, node.outputs);
+    }
+    for (size_t i = order.size(); i-- > 0;) {
+      const Node& node = graph_.node(order[i]);
+      const auto unit = unit_with_weight(order[i]);
+      const bool has = any(below, node.outputs);
+      if (unit && !has) ends_[*unit] = true;
+      if (!unit && !has) continue;
+      mark(below, node.inputs);
+      mark(below, node.implicit_inputs);
+    }
+  }
+
+  const std::string& weight_space(size_t index) const {
+    const Unit& unit = out_.units.units[index];
+    const OpRule& rule = *unit.rule;
+    if (rule.wide_weight_space.empty()) return rule.weight_space;
+    const auto wanted = weights_for(recipe_, graph_, graph_.node(unit.head));
+    const bool end = recipe_.formats.narrow_layers == NarrowLayers::kInner && ends_[index];
+    const bool wide = wanted ? *wanted == WeightWidth::kInt8 : end;
+    return wide ? rule.wide_weight_space : rule.weight_space;
+  }
+
   void collect_demands() {
     for (size_t i = 0; i < out_.units.units.size(); ++i) {
       const Unit& unit = out_.units.units[i];
@@ -175,19 +228,20 @@ class Placer {
       }
       for (size_t input : quantized_operands(node)) {
         if (static_cast<int64_t>(input) == bare) continue;
-        out_.demands.push_back(demand(unit, input));
+        out_.demands.push_back(demand(i, input));
       }
     }
   }
 
-  Demand demand(const Unit& unit, size_t input) const {
+  Demand demand(size_t index, size_t input) const {
+    const Unit& unit = out_.units.units[index];
     const Node& node = graph_.node(unit.head);
     const Role role = ops::find_schema(node)->role(input);
     Demand out{unit.head, static_cast<int64_t>(input), node.inputs[input], unit.rule->data_space,
                role};
     if (role == Role::kWeight) {
       const bool constant = is_constant_like(graph_, node.inputs[input]);
-      out.space = constant ? unit.rule->weight_space : unit.rule->dynamic_weight_space;
+      out.space = constant ? weight_space(index) : unit.rule->dynamic_weight_space;
       if (!constant) out.role = Role::kData;
     }
     return out;
@@ -196,6 +250,7 @@ class Placer {
   const Graph& graph_;
   const BackendSpec& spec_;
   const Recipe& recipe_;
+  std::vector<bool> ends_;  // by unit
   Placement out_;
 };
 

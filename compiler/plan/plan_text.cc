@@ -3,6 +3,7 @@
 
 #include "compiler/base/base64.h"
 #include "compiler/base/names.h"
+#include "compiler/plan/formats.h"
 #include "compiler/plan/plan.pb.h"
 #include "compiler/plan/quant_plan.h"
 #include "compiler/plan/text_format.h"
@@ -20,6 +21,7 @@ void write_params(const QuantParams& params, file::Params& out) {
   if (!params.symmetric()) {
     for (int32_t zero_point : params.zero_points()) out.add_zero_point(zero_point);
   }
+  if (params.granularity() == ir::Granularity::kBlocked) out.set_block(params.block_size());
   out.set_qmin(params.qmin());
   out.set_qmax(params.qmax());
 }
@@ -30,6 +32,8 @@ Result<QuantParams> read_params(const file::Params& in) {
   if (!dtype) return usage_error("unknown dtype ", quote_name(in.dtype()));
   spec.storage = *dtype;
   spec.granularity = in.has_axis() ? ir::Granularity::kPerAxis : ir::Granularity::kPerTensor;
+  if (in.has_block()) spec.granularity = ir::Granularity::kBlocked;
+  spec.block_size = in.block();
   spec.axis = in.axis();
   spec.scales.assign(in.scale().begin(), in.scale().end());
   spec.zero_points.assign(in.zero_point().begin(), in.zero_point().end());
@@ -91,6 +95,7 @@ std::string QuantPlan::to_text() const {
   out.set_fingerprint(fingerprint);
   out.set_backend(backend);
   if (data_free) out.set_data_free(true);
+  if (!formats.empty()) out.set_formats(formats);
   for (const ReplacedConstant& from : replaced) {
     file::Replaced& to = *out.add_replaced();
     to.set_value(from.value);
@@ -102,6 +107,11 @@ std::string QuantPlan::to_text() const {
     to.set_result(from.result);
     for (const Operand& operand : from.operands) write_operand(operand, *to.add_operand());
     for (float factor : from.factors.data<float>()) to.add_factor(factor);
+  }
+  for (const ChannelBound& from : bounds) {
+    file::Bound& to = *out.add_bound();
+    to.set_value(from.value);
+    for (float bound : from.bounds.data<float>()) to.add_bound(bound);
   }
   for (const ActivationQuantizer& from : activations) {
     file::Activation& to = *out.add_activation();
@@ -149,6 +159,11 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
   out.fingerprint = in.fingerprint();
   out.backend = in.backend();
   out.data_free = in.data_free();
+  if (in.has_formats()) {
+    const auto formats = parse_formats(in.formats());
+    if (!formats.ok()) return usage_error(file_name, ": formats: ", formats.error().message());
+    out.formats = in.formats();
+  }
   for (const file::Replaced& from : in.replaced()) {
     auto tensor = read_floats(from.float32());
     if (!tensor.ok()) {
@@ -165,6 +180,10 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
     const std::vector<float> factors(from.factor().begin(), from.factor().end());
     to.factors = ir::Tensor::of<float>({from.factor_size()}, factors);
     out.scalings.push_back(std::move(to));
+  }
+  for (const file::Bound& from : in.bound()) {
+    const std::vector<float> bounds(from.bound().begin(), from.bound().end());
+    out.bounds.push_back({from.value(), ir::Tensor::of<float>({from.bound_size()}, bounds)});
   }
   for (const file::Activation& from : in.activation()) {
     auto params = read_params(from.params());

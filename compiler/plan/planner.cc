@@ -43,6 +43,7 @@ class Planner {
     plan_.fingerprint = statistics_.fingerprint;
     plan_.backend = spec_.name;
     plan_.data_free = statistics_.data_free;
+    plan_.formats = to_string(recipe_.formats);
     placement_ = place(graph_, spec_, recipe_);
     sites_ = find_sites(graph_, spec_, placement_);
     OCTET_TRY(choose_activations());
@@ -100,7 +101,7 @@ class Planner {
       spec.storage = space.dtype;
       spec.qmin = space.qmin;
       spec.qmax = space.qmax;
-      spec.scales = {1.0F / static_cast<float>(space.qmax - space.qmin + 1)};
+      spec.scales = {1.0F / static_cast<float>(int64_t{space.qmax} - space.qmin + 1)};
       spec.zero_points = {space.qmin};
       return QuantParams::make(std::move(spec));
     }
@@ -205,6 +206,13 @@ class Planner {
       // A batched product has no single channel axis; a scalar has none at all.
       if (tensor.rank() < 2 && site.role != ops::Role::kWeight) {
         chosen.granularity = ir::Granularity::kPerTensor;
+      }
+      // A factor of a use stands per output channel, which blocks do not.
+      const bool factored =
+          std::any_of(site.uses.begin(), site.uses.end(),
+                      [](const ConstantSite::Use& use) { return use.factor.valid(); });
+      if (factored && chosen.granularity == ir::Granularity::kBlocked) {
+        chosen.granularity = ir::Granularity::kPerAxis;
       }
       auto params = params_for_constant(chosen, tensor, axis, floors_[site.constant]);
       if (!params.ok()) {

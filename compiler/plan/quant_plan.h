@@ -67,6 +67,13 @@ struct Scaling {
   ir::Tensor factors;
 };
 
+// The Clip from 0 that computes `value` gets a bound per channel (axis 1): Relu, then Min with the
+// bounds. With no bounds it becomes a Relu: calibration saw it act nowhere.
+struct ChannelBound {
+  std::string value;
+  ir::Tensor bounds;  // float32, one per channel, or empty
+};
+
 // An int32 bias; its scale is that of the linear node's data times that of its weight, so only the
 // places are decided here.
 struct BiasQuantizer {
@@ -87,10 +94,12 @@ struct Remark {
 struct QuantPlan {
   std::string fingerprint;  // of the canonical graph
   std::string backend;
-  bool data_free = false;  // the statistics came from random: data
+  bool data_free = false;  // the statistics came from random: data, or from no data
+  std::string formats;     // in place of the backend's own (formats.h); mostly empty
   // Edits of the float graph; quantizers speak of the graph with them done (apply_edits).
   std::vector<ReplacedConstant> replaced;
   std::vector<Scaling> scalings;
+  std::vector<ChannelBound> bounds;
   std::vector<ActivationQuantizer> activations;
   std::vector<ConstantQuantizer> constants;
   std::vector<BiasQuantizer> biases;

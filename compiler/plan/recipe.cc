@@ -36,6 +36,21 @@ Result<Override> read_override(const file::OverrideEntry& in) {
   if (in.has_range()) {
     OCTET_ASSIGN(out.range, calibration::parse_range_method(in.range()));
   }
+  if (in.has_weights()) {
+    OCTET_ASSIGN(out.weights, parse_weight_width(in.weights()));
+  }
+  return out;
+}
+
+Result<Formats> read_formats(const file::RecipeFile& in) {
+  Formats out;
+  if (in.has_weights()) OCTET_TRY(set_format(out, "weights", in.weights()));
+  if (in.has_weight_granularity()) {
+    OCTET_TRY(set_format(out, "weight_granularity", in.weight_granularity()));
+  }
+  if (in.has_scales()) OCTET_TRY(set_format(out, "scales", in.scales()));
+  if (in.has_activations()) OCTET_TRY(set_format(out, "activations", in.activations()));
+  if (in.has_narrow_layers()) OCTET_TRY(set_format(out, "narrow_layers", in.narrow_layers()));
   return out;
 }
 
@@ -50,6 +65,9 @@ Result<Recipe> parse_recipe(std::string_view text, std::string_view file_name) {
     if (!method.ok()) return method.error().in(file_name);
     out.range = *method;
   }
+  auto formats = read_formats(in);
+  if (!formats.ok()) return formats.error().in(file_name);
+  out.formats = *formats;
   for (const file::OverrideEntry& entry : in.override()) {
     auto read = read_override(entry);
     if (!read.ok()) return read.error().in(file_name);
@@ -91,6 +109,14 @@ std::optional<Precision> precision_for(const Recipe& recipe, const Graph& graph,
   std::optional<Precision> out;
   for (const Override& entry : recipe.overrides) {
     if (entry.precision && matches(entry.select, graph, node)) out = entry.precision;
+  }
+  return out;
+}
+
+std::optional<WeightWidth> weights_for(const Recipe& recipe, const Graph& graph, const Node& node) {
+  std::optional<WeightWidth> out;
+  for (const Override& entry : recipe.overrides) {
+    if (entry.weights && matches(entry.select, graph, node)) out = entry.weights;
   }
   return out;
 }

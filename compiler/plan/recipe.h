@@ -9,6 +9,7 @@
 #include "compiler/base/result.h"
 #include "compiler/calibration/range.h"
 #include "compiler/ir/graph.h"
+#include "compiler/plan/formats.h"
 
 namespace octet::plan {
 
@@ -24,11 +25,13 @@ struct Override {
   Selector select;
   std::optional<Precision> precision = std::nullopt;
   std::optional<calibration::RangeMethod> range = std::nullopt;  // of the tensors the node reads
+  std::optional<WeightWidth> weights = std::nullopt;             // where formats have 4-bit weights
 };
 
 struct Recipe {
   calibration::RangeMethod range = {};  // of every activation
   std::vector<Override> overrides;      // later ones win
+  Formats formats = {};
 };
 
 // kUsage with file:line:column for text that is not a recipe.
@@ -40,6 +43,8 @@ Status check_selectors(const Recipe& recipe, const ir::Graph& graph);
 
 // The last override that matches the node and sets the field.
 std::optional<Precision> precision_for(const Recipe& recipe, const ir::Graph& graph,
+                                       const ir::Node& node);
+std::optional<WeightWidth> weights_for(const Recipe& recipe, const ir::Graph& graph,
                                        const ir::Node& node);
 calibration::RangeMethod range_for(const Recipe& recipe, const ir::Graph& graph,
                                    const ir::Node& node);

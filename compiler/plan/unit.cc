@@ -38,7 +38,11 @@ NodeId find_bias_add(const Graph& graph, const Node& head) {
   return is_bias_of(graph, other, head.output()) ? reader : NodeId();
 }
 
-bool fuses(const BackendSpec& spec, const Node& node) {
+bool fuses(const Graph& graph, const BackendSpec& spec, const Node& node) {
+  // Of two activations it is a join, not an activation function.
+  if (node.is("Min") && (node.inputs.size() != 2 || graph.constant(node.input(1)) == nullptr)) {
+    return false;
+  }
   return node.domain.empty() &&
          std::find(spec.fused_activations.begin(), spec.fused_activations.end(), node.op_type) !=
              spec.fused_activations.end();
@@ -61,7 +65,7 @@ Unit grow_unit(const Graph& graph, const BackendSpec& spec, NodeId head, const O
     if (unit.bias_add.valid()) last = graph.node(unit.bias_add).output();
   }
   for (NodeId next = only_reader(graph, last);
-       next.valid() && fuses(spec, graph.node(next)) && graph.node(next).input(0) == last;
+       next.valid() && fuses(graph, spec, graph.node(next)) && graph.node(next).input(0) == last;
        next = only_reader(graph, last)) {
     unit.activations.push_back(next);
     last = graph.node(next).output();

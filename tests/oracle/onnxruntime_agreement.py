@@ -27,6 +27,9 @@ from onnx import numpy_helper
 import corpus_data
 
 BACKENDS = ("x86", "arm", "openvino", "tensorrt")
+# Number formats in place of a backend's own, for the models of models/.
+FORMATS = ("--weights int4", "--weights int4 --narrow-layers all --weight-granularity block:16",
+           "--weight-granularity per-tensor --scales power-of-two", "--activations int16")
 SHARE = 0.999
 SLACK_DB = 1.5
 
@@ -147,6 +150,13 @@ def main():
                 found = Agreement(args.octet, quantized, samples, folder)
                 failed += not found.holds()
                 print(f"{model.name:28s} {backend:9s} {100 * found.share:8.3f} % within one step  {found.verdict()}", flush=True)
+            for formats in () if args.corpus or "x86" not in args.backends else FORMATS:
+                quantized = folder / "model.formats.onnx"
+                run([args.octet, "quantize", model.path, "--stats", stats, "--backend", "x86", *formats.split(), "-o",
+                     quantized, "-q"])
+                found = Agreement(args.octet, quantized, samples, folder)
+                failed += not found.holds()
+                print(f"{model.name:28s} {100 * found.share:8.3f} % within one step  {found.verdict()}  x86 {formats}", flush=True)
     return 1 if failed else 0
 
 

@@ -3,6 +3,7 @@
 #include "backends/backends.h"
 #include "compiler/base/files.h"
 #include "compiler/base/names.h"
+#include "compiler/plan/formats.h"
 #include "tools/octet/model_input.h"
 #include "tools/octet/stages.h"
 
@@ -32,10 +33,12 @@ Status emit(const EmitOptions& options, const Invocation& invocation) {
   OCTET_TRY(check_output_path(options.output, {options.model, options.plan}));
   OCTET_ASSIGN(const std::string text, read_file(options.plan, kLargest));
   OCTET_ASSIGN(const plan::QuantPlan plan, plan::QuantPlan::from_text(text, options.plan));
-  OCTET_ASSIGN(const plan::BackendSpec spec, backend_of(plan, options));
+  OCTET_ASSIGN(plan::BackendSpec spec, backend_of(plan, options));
   if (spec.name != plan.backend) {
     return usage_error(options.plan, " was made for backend ", plan.backend, ", not ", spec.name);
   }
+  OCTET_ASSIGN(const plan::Formats formats, plan::parse_formats(plan.formats));
+  spec = plan::with_formats(std::move(spec), formats);
   OCTET_ASSIGN(ir::Graph graph, load_canonical(options.model));
   const Status fits = backends::check_plan(plan, spec);
   if (!fits.ok()) {

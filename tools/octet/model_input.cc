@@ -113,9 +113,11 @@ Result<ir::Graph> load_float(const std::string& path) {
 }
 
 void add_data_options(CLI::App& verb, DataOptions& options) {
-  verb.add_option("--data", options.path,
-                  "Samples: a folder of JPEG or PNG pictures (with --preprocess), .npy, .npz, a "
-                  "folder of .npz or of ONNX test_data_set_*, or random:N");
+  verb.add_option(
+      "--data", options.path,
+      "Samples: a folder of JPEG or PNG pictures (with --preprocess), .npy, .npz, a "
+      "folder of .npz or of ONNX test_data_set_*, or random:N; quantize and plan also take "
+      "none (ranges from the model's batch norms)");
   verb.add_option("--preprocess", options.preprocess,
                   "How pictures become tensors: size=HxW,channels=rgb|bgr|gray,mean=M[:M:M],"
                   "std=S[:S:S],fit=stretch|crop,layout=nchw|nhwc, or a textproto file");
@@ -133,6 +135,11 @@ Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
                                                  const ir::Graph& graph) {
   if (options.path.empty())
     return usage_error("--data is missing: give samples to run the model on");
+  if (options.path == kNoData) {
+    return usage_error(
+        "--data none is for quantize and plan; this needs samples (a file named so is "
+        "./none)");
+  }
   std::vector<data::InputSpec> inputs;
   for (ir::ValueId id : graph.required_inputs()) {
     inputs.push_back({graph.value(id).name, graph.value(id).type});

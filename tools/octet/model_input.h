@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/data/dataset.h"
@@ -39,6 +40,9 @@ struct DataOptions {
   std::string preprocess;
   std::optional<size_t> samples = std::nullopt;
 };
+
+// What quantize and plan take as --data where there is none.
+inline constexpr std::string_view kNoData = "none";
 
 // Declares --data, --preprocess and --samples.
 void add_data_options(CLI::App& verb, DataOptions& options);

@@ -28,6 +28,10 @@ Result<MadePlan> made_plan(const PlanVerbOptions& options, const Invocation& inv
     OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
     return out;
   }
+  if (options.data.path == kNoData) {
+    return plan_from_norms(options.model, graph, options.data, spec, recipe, options.plan,
+                           invocation);
+  }
   OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));
   OCTET_ASSIGN(
       const ChosenEffort effort,
@@ -53,7 +57,8 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
     print_result(Json{
         {"output", options.output}, {"plan", to_json(summary)}, {"accuracy", accuracy_json(done)}});
   } else {
-    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n", to_text(summary),
+    print_result(cat("wrote      ", options.output, " for ", spec.name, "\n",
+                     made.data_free ? samples_text(done) : "", to_text(summary),
                      accuracy_text(done)));
   }
   return {};
@@ -67,7 +72,8 @@ void add_plan(CLI::App& app, Invocation& invocation) {
       add_verb(app, invocation, "plan",
                "Decides what is quantized and how, and writes it as text to read and edit",
                "  octet plan model.onnx --data calibration.npy -o model.plan\n"
-               "  octet plan model.onnx --stats model.stats --backend openvino -o model.plan");
+               "  octet plan model.onnx --stats model.stats --backend openvino -o model.plan\n"
+               "  octet plan model.onnx --data none --weights int4 -o model.plan");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("--stats", options->statistics, "Statistics of octet calibrate instead of data");
   verb.add_option("-o,--output", options->output, "Plan file to write")->required();

@@ -48,7 +48,7 @@ class Quantization {
   Status run() {
     if (options_.data.path.empty() == options_.statistics.empty()) {
       return usage_error(
-          "give either --data (samples to calibrate on) or --stats (a file of octet "
+          "give either --data (samples to calibrate on, or none) or --stats (a file of octet "
           "calibrate)");
     }
     output_ = options_.output.empty() ? default_output(options_.model) : options_.output;
@@ -79,6 +79,10 @@ class Quantization {
       out.samples = statistics.samples;
       OCTET_ASSIGN(out.plan, plan::make_plan(*graph_, statistics, spec_, recipe_));
       return out;
+    }
+    if (options_.data.path == kNoData) {
+      return plan_from_norms(options_.model, graph_, options_.data, spec_, recipe_, options_.plan,
+                             invocation_);
     }
     // All samples are opened, so that those beyond --samples can serve to measure the error.
     DataOptions all = options_.data;
@@ -126,6 +130,7 @@ class Quantization {
     if (invocation_.json) {
       Json out = {{"model", options_.model}, {"output", output_}, {"backend", spec_.name}};
       out["samples"] = made_.samples;
+      out["data_free"] = made_.plan.data_free;
       out["plan"] = to_json(summary);
       out["accuracy"] = accuracy_json(made_);
       out["bytes_before"] = before.value_or(0);
@@ -138,8 +143,7 @@ class Quantization {
     }
     std::ostringstream out;
     out << std::fixed << "wrote      " << output_ << " for " << spec_.name << '\n'
-        << "calibrated on " << made_.samples << " samples\n"
-        << to_text(summary);
+        << samples_text(made_) << to_text(summary);
     out << accuracy_text(made_);
     if (before && after) {
       out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
@@ -176,7 +180,11 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
       "      --preprocess size=224x224,channels=bgr,mean=103.9:116.8:123.7\n"
       "  octet quantize model.onnx --backend my_chip.textproto --stats model.stats\n"
       "  octet quantize model.onnx --data sentences.npz --samples 100 --recipe "
-      "keep_head.textproto");
+      "keep_head.textproto\n"
+      "  octet quantize model.onnx --data calibration.npy --weights int4\n"
+      "  octet quantize model.onnx --data calibration.npy --weight-granularity per-tensor "
+      "--scales power-of-two\n"
+      "  octet quantize model.onnx --data none --preprocess mean=127.5,std=127.5");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("-o,--output", options->output,
                   "File to write; MODEL with .int8.onnx when absent");

@@ -50,6 +50,21 @@ void add_plan_options(CLI::App& verb, PlanOptions& options) {
                   "Overrides by node name, glob or op type (compiler/plan/recipe.proto)");
   verb.add_option("--range", options.range,
                   "How activation ranges are chosen: min-max, average, percentile[:P], kl, mse");
+  verb.add_option(
+      "--weights", options.weights,
+      "Integers of weights: int8, or int4 (operator set 21) with the first and the last "
+      "layer at int8; the backend's own when absent");
+  verb.add_option("--narrow-layers", options.narrow_layers,
+                  "Which layers have 4-bit weights: inner (all but the first and the last) or all");
+  verb.add_option(
+      "--weight-granularity", options.weight_granularity,
+      "What shares a scale: per-channel, per-tensor, or block:SIZE, as block:32 (so many "
+      "input channels of an output channel; operator set 21)");
+  verb.add_option("--scales", options.scales,
+                  "any, or power-of-two for targets that rescale by a shift");
+  verb.add_option("--activations", options.activations,
+                  "Integers of activations: int8 or int16 (operator set 21), signed as the "
+                  "backend's own; the backend's own when absent");
 }
 
 void add_effort_option(CLI::App& verb, PlanOptions& options) {
@@ -73,6 +88,31 @@ Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) 
   return ChosenEffort{Effort::kFast, std::string(why)};
 }
 
+namespace {
+
+Status put_formats(const PlanOptions& options, plan::Formats& formats) {
+  struct Choice {
+    std::string_view option;
+    std::string_view field;
+    const std::string& word;
+  };
+  for (const Choice& choice :
+       {Choice{"--weights", "weights", options.weights},
+        Choice{"--weight-granularity", "weight_granularity", options.weight_granularity},
+        Choice{"--scales", "scales", options.scales},
+        Choice{"--activations", "activations", options.activations},
+        Choice{"--narrow-layers", "narrow_layers", options.narrow_layers}}) {
+    if (choice.word.empty()) continue;
+    OCTET_TRY(plan::set_format(formats, choice.field, choice.word).in(choice.option));
+  }
+  if (!options.narrow_layers.empty() && formats.weights != plan::WeightWidth::kInt4) {
+    return usage_error("--narrow-layers says which layers have 4-bit weights; give --weights int4");
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string default_backend() {
 #if defined(__aarch64__)
   return "arm";
@@ -82,7 +122,11 @@ std::string default_backend() {
 }
 
 Result<plan::BackendSpec> chosen_backend(const PlanOptions& options) {
-  return backends::load_backend(options.backend.empty() ? default_backend() : options.backend);
+  OCTET_ASSIGN(
+      plan::BackendSpec spec,
+      backends::load_backend(options.backend.empty() ? default_backend() : options.backend));
+  OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options));
+  return plan::with_formats(std::move(spec), recipe.formats);
 }
 
 Result<plan::Recipe> chosen_recipe(const PlanOptions& options) {
@@ -93,6 +137,7 @@ Result<plan::Recipe> chosen_recipe(const PlanOptions& options) {
   if (!options.range.empty()) {
     OCTET_ASSIGN(recipe.range, calibration::parse_range_method(options.range));
   }
+  OCTET_TRY(put_formats(options, recipe.formats));
   return recipe;
 }
 

@@ -18,12 +18,18 @@ void add_arithmetic_option(CLI::App& verb, std::string& name);
 // kUsage, with the names there are, for another word; empty is exact.
 Result<interpreter::Arithmetic> chosen_arithmetic(const std::string& name);
 
-// --backend, --recipe and --range: what decides about quantization.
+// --backend, --recipe, --range and the number formats: what decides about quantization.
 struct PlanOptions {
   std::string effort;
   std::string backend;
   std::string recipe;
   std::string range;
+  // Number formats (compiler/plan/formats.h), as words; empty: the recipe's or the backend's own.
+  std::string weights;
+  std::string weight_granularity;
+  std::string scales;
+  std::string activations;
+  std::string narrow_layers;
 };
 void add_plan_options(CLI::App& verb, PlanOptions& options);
 
@@ -45,8 +51,9 @@ Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples);
 
 // The backend for the CPU this program runs on.
 std::string default_backend();
+// The description, with the number formats of the options and the recipe in it.
 Result<plan::BackendSpec> chosen_backend(const PlanOptions& options);
-// The recipe file with --range on top.
+// The recipe file with --range and the number formats on top.
 Result<plan::Recipe> chosen_recipe(const PlanOptions& options);
 
 }  // namespace octet::tools

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "backends/backends.h"
+#include "compiler/accuracy/data_free.h"
 #include "compiler/base/files.h"
 #include "compiler/base/log.h"
 #include "compiler/onnx/export.h"
 #include "compiler/onnx/import.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/apply.h"
+#include "compiler/plan/formats.h"
 #include "compiler/plan/planner.h"
 #include "compiler/plan/unit.h"
 #include "tools/octet/progress.h"
@@ -84,9 +86,87 @@ Result<MadePlan> plan_from_samples(const std::string& model,
   return out;
 }
 
-Json accuracy_json(const MadePlan& made) {
+namespace {
+
+// What pixels of 0 to 255 become, one channel for all where the layout has channels last.
+accuracy::ValueMoments pixels_of(const data::Preprocess& preprocess) {
+  // Natural pictures: about the mean and deviation of ImageNet's, all channels together.
+  constexpr double kMean = 116.0;
+  constexpr double kDeviation = 65.0;
+  const size_t channels = preprocess.channels == data::Channels::kGray ? 1 : 3;
+  accuracy::ValueMoments out;
+  for (size_t c = 0; c < channels; ++c) {
+    const double mean = preprocess.mean[c % preprocess.mean.size()];
+    const double std = preprocess.std[c % preprocess.std.size()];
+    const double low = std::min(-mean / std, (255.0 - mean) / std);
+    const double high = std::max(-mean / std, (255.0 - mean) / std);
+    out.channels.push_back({(kMean - mean) / std, kDeviation / std, low, high});
+  }
+  if (preprocess.layout == data::Layout::kNhwc) out.axis = 3;
+  return out;
+}
+
+Status check_without_data(const DataOptions& data, const plan::Recipe& recipe,
+                          const PlanOptions& options) {
+  if (data.samples) return usage_error("--samples with --data none: there are no samples");
+  if (!options.effort.empty()) {
+    return usage_error("--effort ", options.effort,
+                       " with --data none: it says what to do with samples");
+  }
+  bool other = recipe.range != calibration::RangeMethod();
+  for (const plan::Override& entry : recipe.overrides) other = other || entry.range.has_value();
+  if (other) {
+    return usage_error("range methods with --data none: ranges come from batch norms");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<MadePlan> plan_from_norms(const std::string& model,
+                                 const std::shared_ptr<const ir::Graph>& graph,
+                                 const DataOptions& data, const plan::BackendSpec& spec,
+                                 const plan::Recipe& recipe, const PlanOptions& options,
+                                 const Invocation& invocation) {
+  OCTET_TRY(check_without_data(data, recipe, options));
+  accuracy::DataFreeOptions without;
+  without.threads = invocation.thread_count();
+  // The canonical graph has its batch norms folded.
+  OCTET_ASSIGN(const ir::Graph loaded, load_model(model));
+  without.facts = accuracy::gather_norm_facts(loaded);
+  if (!data.preprocess.empty()) {
+    OCTET_ASSIGN(const data::Preprocess preprocess, data::parse_preprocess(data.preprocess));
+    for (const ir::ValueId id : graph->required_inputs()) {
+      without.inputs[graph->value(id).name] = pixels_of(preprocess);
+    }
+  }
+  auto made = accuracy::plan_without_data(graph, spec, recipe, without);
+  if (!made.ok()) return made.error().in(model);
+  MadePlan out;
+  out.plan = std::move(made->plan);
+  out.report = made->report;
+  return out;
+}
+
+std::string samples_text(const MadePlan& made) {
+  if (made.plan.data_free && made.report) {
+    return "data-free  ranges and means from batch norms, no samples\n";
+  }
+  return cat("calibrated on ", made.samples, " samples", made.plan.data_free ? " (data-free)" : "",
+             "\n");
+}
+
+namespace {
+
+// The number formats of a plan in words; empty where they are the backend's own.
+std::string formats_of(const plan::QuantPlan& plan) {
+  const auto formats = plan::parse_formats(plan.formats);
+  return formats.ok() ? plan::describe(*formats) : std::string();
+}
+
+Json recipe_json(const MadePlan& made) {
   if (!made.report) return {{"effort", "fast"}, {"why", made.why_fast}};
-  return {{"effort", "default"},
+  return {{"effort", made.plan.data_free ? "data-free" : "default"},
           {"equalized_tensors", made.report->equalized_tensors},
           {"equalized_channels", made.report->equalized_channels},
           {"layers", made.report->layers},
@@ -94,11 +174,37 @@ Json accuracy_json(const MadePlan& made) {
           {"biases_corrected", made.report->corrected}};
 }
 
-std::string accuracy_text(const MadePlan& made) {
+std::string recipe_text(const MadePlan& made) {
   if (!made.report) return cat("accuracy   ranges only: ", made.why_fast, "\n");
   return cat("accuracy   ", made.report->rounded, " of ", made.report->layers,
              " layers rounded by second order, ", made.report->corrected, " biases corrected, ",
              made.report->equalized_tensors, " tensors equalized\n");
+}
+
+}  // namespace
+
+Json accuracy_json(const MadePlan& made) {
+  Json out = recipe_json(made);
+  if (!made.plan.formats.empty()) out["formats"] = made.plan.formats;
+  if (made.report && made.report->targeted > 0) {
+    out["rounded_towards_float"] = made.report->targeted;
+  }
+  if (made.report && made.report->dead_channels + made.report->high_biases > 0) {
+    out["dead_channels_absorbed"] = made.report->dead_channels;
+    out["high_biases_absorbed"] = made.report->high_biases;
+  }
+  return out;
+}
+
+std::string accuracy_text(const MadePlan& made) {
+  const std::string formats = formats_of(made.plan);
+  std::string out = formats.empty() ? "" : cat("formats    ", formats, "\n");
+  out += recipe_text(made);
+  if (made.report && made.report->dead_channels + made.report->high_biases > 0) {
+    out += cat("           ", made.report->dead_channels, " dead channels and ",
+               made.report->high_biases, " high biases absorbed\n");
+  }
+  return out;
 }
 
 Result<calibration::Statistics> read_statistics(const std::string& path) {
@@ -112,6 +218,7 @@ Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& pla
   OCTET_TRY(plan::apply_plan(canonical, plan));
   canonical.model.producer_name = "octet";
   canonical.model.producer_version = kVersion;
+  if (!plan.formats.empty()) canonical.model.metadata.emplace_back("octet.formats", plan.formats);
   if (plan.data_free) canonical.model.metadata.emplace_back("octet.data_free", "true");
   OCTET_TRY(backends::emit(canonical, spec, from));
   return canonical;

@@ -14,6 +14,7 @@
 #include "compiler/plan/backend_spec.h"
 #include "compiler/plan/quant_plan.h"
 #include "tools/octet/invocation.h"
+#include "tools/octet/model_input.h"
 #include "tools/octet/shared_options.h"
 
 namespace octet::tools {
@@ -38,6 +39,15 @@ Result<MadePlan> plan_from_samples(const std::string& model,
                                    const data::Dataset& dataset, const plan::BackendSpec& spec,
                                    const plan::Recipe& recipe, const ChosenEffort& effort,
                                    const Invocation& invocation);
+// A plan out of the model's batch norms (--data none). `data`: its preprocess tells what the input
+// ranges over. kUsage for options that need samples.
+Result<MadePlan> plan_from_norms(const std::string& model,
+                                 const std::shared_ptr<const ir::Graph>& graph,
+                                 const DataOptions& data, const plan::BackendSpec& spec,
+                                 const plan::Recipe& recipe, const PlanOptions& options,
+                                 const Invocation& invocation);
+// What the summary says of the samples: "calibrated on 100 samples".
+std::string samples_text(const MadePlan& made);
 // What the summary says of accuracy.
 Json accuracy_json(const MadePlan& made);
 std::string accuracy_text(const MadePlan& made);
