@@ -37,10 +37,13 @@ struct RecipeReport {
   size_t corrected = 0;  // biases
 };
 
+struct Draft;
+
 struct RecipeResult {
   plan::QuantPlan plan;
   int64_t samples = 0;
   RecipeReport report;
+  std::shared_ptr<const Draft> draft = nullptr;  // to decide further from; see draft.h
 };
 
 // The same plan for any number of threads. Errors are those of calibrate and make_plan.

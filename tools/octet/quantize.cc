@@ -9,6 +9,7 @@
 #include "tools/octet/model_input.h"
 #include "tools/octet/shared_options.h"
 #include "tools/octet/stages.h"
+#include "tools/octet/targets.h"
 
 namespace octet::tools {
 namespace {
@@ -19,6 +20,7 @@ struct QuantizeOptions {
   std::string statistics;
   DataOptions data;
   PlanOptions plan;
+  AccuracyTargets targets;
 };
 
 // The error of the result on a few samples.
@@ -54,12 +56,18 @@ class Quantization {
     output_ = options_.output.empty() ? default_output(options_.model) : options_.output;
     OCTET_TRY(check_output_path(
         output_, {options_.model, options_.statistics, options_.data.path, options_.plan.recipe}));
+    OCTET_TRY(check_targets(options_.targets,
+                            options_.statistics.empty() ? Samples::kReal : Samples::kNone));
     OCTET_ASSIGN(spec_, chosen_backend(options_.plan));
     OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
     OCTET_ASSIGN(ir::Graph canonical, load_float(options_.model));
     graph_ = std::make_shared<const ir::Graph>(std::move(canonical));
     OCTET_TRY(plan::check_selectors(recipe_, *graph_).in(options_.plan.recipe));
     OCTET_ASSIGN(made_, make());
+    if (options_.targets.any()) {
+      OCTET_ASSIGN(targets_, meet_targets(options_.targets, options_.model, graph_, options_.data,
+                                          spec_, made_, invocation_));
+    }
     OCTET_ASSIGN(ir::Graph emitted, apply_and_emit(*graph_, made_.plan, spec_));
     const auto quantized = std::make_shared<const ir::Graph>(std::move(emitted));
     // Before writing: a run that fails leaves no file.
@@ -85,6 +93,8 @@ class Quantization {
     all.samples.reset();
     OCTET_ASSIGN(dataset_, open_data(all, *graph_));
     OCTET_ASSIGN(const auto used, open_data(options_.data, *graph_));
+    OCTET_TRY(
+        check_targets(options_.targets, used->data_free() ? Samples::kMadeUp : Samples::kReal));
     OCTET_ASSIGN(
         const ChosenEffort effort,
         chosen_effort(options_.plan, used->data_free() ? Samples::kMadeUp : Samples::kReal));
@@ -128,6 +138,7 @@ class Quantization {
       out["samples"] = made_.samples;
       out["plan"] = to_json(summary);
       out["accuracy"] = accuracy_json(made_);
+      if (targets_) out["target"] = to_json(*targets_);
       out["bytes_before"] = before.value_or(0);
       out["bytes_after"] = after.value_or(0);
       out["worst_sqnr_db"] = worst ? Json(*worst) : Json(nullptr);
@@ -141,6 +152,7 @@ class Quantization {
         << "calibrated on " << made_.samples << " samples\n"
         << to_text(summary);
     out << accuracy_text(made_);
+    if (targets_) out << to_text(*targets_);
     if (before && after) {
       out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
           << " MB -> " << static_cast<double>(*after) / 1e6 << " MB\n";
@@ -163,6 +175,7 @@ class Quantization {
   std::unique_ptr<data::Dataset> dataset_;
   MadePlan made_;
   std::optional<MeasuredError> error_;
+  std::optional<TargetReport> targets_;
 };
 
 }  // namespace
@@ -176,7 +189,12 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
       "      --preprocess size=224x224,channels=bgr,mean=103.9:116.8:123.7\n"
       "  octet quantize model.onnx --backend my_chip.textproto --stats model.stats\n"
       "  octet quantize model.onnx --data sentences.npz --samples 100 --recipe "
-      "keep_head.textproto");
+      "keep_head.textproto\n"
+      "  octet quantize model.onnx --data calibration.npy --effort best\n"
+      "  octet quantize model.onnx --data calibration.npy --min-sqnr 30 --max-float-macs 20\n"
+      "  octet quantize model.onnx --data calibration.npy --max-drop 0.5 --labels labels.npy\n"
+      "  octet quantize model.onnx --data calibration.npy --max-drop 0.5 \\\n"
+      "      --metric-command 'python3 evaluate.py {}'");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("-o,--output", options->output,
                   "File to write; MODEL with .int8.onnx when absent");
@@ -184,6 +202,7 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
   add_data_options(verb, options->data);
   add_plan_options(verb, options->plan);
   add_effort_option(verb, options->plan);
+  add_target_options(verb, options->targets);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Quantization(*options, invocation).run(); };
