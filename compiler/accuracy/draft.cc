@@ -117,7 +117,8 @@ bool Workbench::differs(const Draft& draft, const EqualizeOptions& equalizing) c
 Status Workbench::calibrate(Draft& draft, Gather gather) const {
   const plan::NeededStatistics needed = plan::needed_statistics(*draft.graph, spec_, recipe_);
   calibration::CalibrateOptions options = pass("calibrating");
-  options.values = needed.values;
+  options.values = values_for_raising(*draft.graph, spec_);
+  options.values.insert(needed.values.begin(), needed.values.end());
   options.histograms = gather == Gather::kProposals ? needed.values : needed.histograms;
   options.shown = draft.columns->values();
   const size_t parts = gather == Gather::kProposals && dataset_.size() > 1 ? 2 : 1;
@@ -136,6 +137,24 @@ Status Workbench::calibrate(Draft& draft, Gather gather) const {
     }
   }
   return {};
+}
+
+std::set<ValueId> values_for_raising(const Graph& graph, const plan::BackendSpec& spec) {
+  std::set<ValueId> out;
+  if (spec.residual_add != plan::ResidualAdd::kSkipOperands) return out;
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    if (!node.is("Add")) continue;
+    for (const ValueId value : node.inputs) {
+      const ir::NodeId from = value.valid() ? graph.value(value).producer : ir::NodeId();
+      const bool product =
+          from.valid() && (graph.node(from).is("Conv") || graph.node(from).is("ConvTranspose"));
+      if (product && graph.value(value).type.storage == ir::DType::kFloat32) {
+        out.insert(value);
+      }
+    }
+  }
+  return out;
 }
 
 Result<std::unique_ptr<Draft>> draft_of(const std::shared_ptr<const Graph>& canonical,

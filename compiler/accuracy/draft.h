@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ struct Draft {
   plan::QuantPlan plan;  // of `graph`
   RecipeReport report;
 };
+
+// What make_plan asks for once layers are raised to float, and not before: the operands of residual
+// additions, one of which may stay bare behind a layer in integers.
+std::set<ir::ValueId> values_for_raising(const ir::Graph& graph, const plan::BackendSpec& spec);
 
 // A draft without equalization and second order: what make_plan says of the canonical graph.
 Result<std::unique_ptr<Draft>> draft_of(const std::shared_ptr<const ir::Graph>& canonical,

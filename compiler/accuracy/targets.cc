@@ -25,6 +25,7 @@ struct Candidate {
   double effect = 0.0;  // fall of the joint noise when it was last measured
   double effect_db = 0.0;
   bool raised = false;
+  bool possible = true;
 };
 
 class Raiser {
@@ -106,8 +107,12 @@ class Raiser {
     for (Candidate& candidate : candidates_) {
       ++done;
       if (candidate.raised) continue;
-      OCTET_ASSIGN(const QuantPlan plan, replan(draft_, spec_, with(candidate)));
-      OCTET_ASSIGN(const OutputErrors errors, errors_of(plan));
+      const auto plan = replan(draft_, spec_, with(candidate));
+      // Without it, something needs a range that nobody measured.
+      candidate.possible = plan.ok() || plan.error().code() != ErrorCode::kBadData;
+      if (!candidate.possible) continue;
+      if (!plan.ok()) return plan.error();
+      OCTET_ASSIGN(const OutputErrors errors, errors_of(*plan));
       candidate.effect = now.joint_noise() - errors.joint_noise();
       candidate.effect_db = errors.joint_sqnr() - now.joint_sqnr();
       if (options_.progress != nullptr) {
@@ -125,7 +130,8 @@ class Raiser {
     OCTET_ASSIGN(const OutputErrors now, rank());
     std::vector<Candidate*> best;
     for (Candidate& candidate : candidates_) {
-      if (!candidate.raised && affordable(candidate, float_share_)) best.push_back(&candidate);
+      if (!candidate.raised && candidate.possible && affordable(candidate, float_share_))
+        best.push_back(&candidate);
     }
     const auto worth = [](const Candidate* c) {
       return c->effect > 0.0 ? c->effect / std::max(c->share, kLeastShare) : c->effect;

@@ -97,7 +97,8 @@ Result<MadePlan> plan_from_samples(const std::string& model,
     out.why_fast = effort.why;
     const plan::NeededStatistics needed = plan::needed_statistics(*graph, spec, recipe);
     calibration::CalibrateOptions calibrate;
-    calibrate.values = needed.values;
+    calibrate.values = accuracy::values_for_raising(*graph, spec);
+    calibrate.values.insert(needed.values.begin(), needed.values.end());
     calibrate.histograms = needed.histograms;
     OCTET_ASSIGN(const calibration::Statistics statistics,
                  gather(model, graph, dataset, std::move(calibrate), invocation));
