@@ -90,6 +90,34 @@ double OutputErrors::joint_sqnr(Half half) const {
 
 double OutputErrors::joint_noise() const { return std::pow(10.0, -joint_sqnr() / 10.0); }
 
+double OutputErrors::gain_over(const OutputErrors& other) const {
+  const size_t count = std::min(samples_.size(), other.samples_.size());
+  if (count < 2) return 0.0;
+  // The joint noise's derivative after each output's noise, up to a factor.
+  std::vector<OutputError> sums;
+  for (const auto& sample : other.samples_) {
+    sums.resize(std::max(sums.size(), sample.size()));
+    for (size_t k = 0; k < sample.size(); ++k) {
+      sums[k].power += sample[k].power;
+      sums[k].noise += sample[k].noise;
+    }
+  }
+  std::vector<double> gains(count, 0.0);
+  double mean = 0.0;
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t k = 0; k < std::min(samples_[i].size(), other.samples_[i].size()); ++k) {
+      if (!(sums[k].power > 0.0)) continue;
+      const double weight = std::pow(sums[k].noise / sums[k].power, 3.0) / sums[k].power;
+      gains[i] += weight * (other.samples_[i][k].noise - samples_[i][k].noise);
+    }
+    mean += gains[i] / static_cast<double>(count);
+  }
+  double variance = 0.0;
+  for (const double gain : gains) variance += (gain - mean) * (gain - mean);
+  variance /= static_cast<double>(count - 1) * static_cast<double>(count);
+  return variance > 0.0 ? mean / std::sqrt(variance) : (mean > 0.0 ? 1e9 : 0.0);
+}
+
 OutputErrors OutputErrors::first(size_t count) const {
   const auto end = static_cast<ptrdiff_t>(std::min(count, samples_.size()));
   return OutputErrors({samples_.begin(), samples_.begin() + end});
@@ -265,6 +293,27 @@ Result<std::vector<ProductCost>> product_costs(const std::shared_ptr<const Graph
       const bool transposed = node.is("Gemm") && ir::int_attribute(node, "transA", 0) != 0;
       cost.macs = y * static_cast<double>(transposed ? x.front() : x.back());
     }
+  }
+  return out;
+}
+
+Result<double> computed_elements(const std::shared_ptr<const Graph>& graph,
+                                 const data::Sample& sample, int64_t max_memory) {
+  std::vector<ValueId> observed;
+  for (const ir::NodeId id : graph->order()) {
+    for (const ValueId value : graph->node(id).outputs) {
+      if (value.valid() && graph->value(value).type.storage == ir::DType::kFloat32) {
+        observed.push_back(value);
+      }
+    }
+  }
+  OCTET_ASSIGN(const Interpreter interpreter, interpreter_for(graph, max_memory, observed));
+  Sizes sizes;
+  const auto ran = interpreter.run(sample, &sizes);
+  if (!ran.ok()) return ran.error();
+  double out = 0.0;
+  for (const ValueId value : observed) {
+    if (const auto* shape = sizes.of(value)) out += count_of(*shape);
   }
   return out;
 }

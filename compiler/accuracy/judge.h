@@ -38,6 +38,9 @@ class OutputErrors {
   double joint_noise() const;
   // Those of the first `count` samples.
   OutputErrors first(size_t count) const;
+  // How sure it is that these outputs are nearer than the others, on the same samples: the mean
+  // fall of the joint noise per sample over its standard error. 0 for fewer than two samples.
+  double gain_over(const OutputErrors& other) const;
   size_t samples() const { return samples_.size(); }
 
  private:
@@ -95,5 +98,10 @@ struct ProductCost {
 };
 Result<std::vector<ProductCost>> product_costs(const std::shared_ptr<const ir::Graph>& graph,
                                                const data::Sample& sample, int64_t max_memory);
+
+// Elements of all float values that a sample makes the graph compute: what is no product takes
+// time, too.
+Result<double> computed_elements(const std::shared_ptr<const ir::Graph>& graph,
+                                 const data::Sample& sample, int64_t max_memory);
 
 }  // namespace octet::accuracy

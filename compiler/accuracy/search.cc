@@ -20,8 +20,11 @@ constexpr size_t kMostJudged = 48;
 constexpr size_t kScreened = 8;
 // A change has to be worth that much, on all the judged samples; and may cost that much on either
 // half of them, and at the worst output.
-constexpr double kGain = 0.01;
+constexpr double kGain = 0.02;
 constexpr double kSlack = 0.02;
+// And the mean gain of a sample that many times its standard error: the best of many trials on few
+// samples is lucky otherwise.
+constexpr double kSignificance = 2.0;
 
 // Values that share their scale, and what may be done about their range.
 struct Group {
@@ -38,30 +41,34 @@ Range range_of(const ir::QuantParams& params) {
           scale * static_cast<float>(params.qmax() - zero)};
 }
 
-// Odd samples: draft.h keeps them out of the proposals.
-std::vector<size_t> judged_samples(size_t count) {
-  const size_t odd = count / 2;
-  const size_t used = std::min(odd, kMostJudged);
+// At most kMostJudged of the samples 2 i + `first`; draft.h keeps the odd ones out of the
+// proposals.
+std::vector<size_t> every_second(size_t count, size_t first) {
+  const size_t all = (count + 1 - first) / 2;
+  const size_t used = std::min(all, kMostJudged);
   std::vector<size_t> out;
-  for (size_t i = 0; i < used; ++i) out.push_back(2 * (i * odd / used) + 1);
+  for (size_t i = 0; i < used; ++i) out.push_back(2 * (i * all / used) + first);
   return out;
 }
 
 class Search {
  public:
   Search(Workbench& bench, const plan::BackendSpec& spec, const RecipeOptions& options,
-         const SearchOptions& search, Judge& judge, double sample_cost)
+         const SearchOptions& search, const Judge& judge, const Judge& confirm, double sample_cost)
       : bench_(bench),
         spec_(spec),
         options_(options),
         search_(search),
         judge_(judge),
+        confirm_(confirm),
         sample_cost_(sample_cost) {}
 
   Status run(std::unique_ptr<Draft>& draft) {
     draft_ = std::move(draft);
     plan_ = draft_->plan;
-    OCTET_ASSIGN(errors_, errors_of(*draft_, plan_, SIZE_MAX));
+    OCTET_ASSIGN(errors_, errors_of(judge_, *draft_, plan_, SIZE_MAX));
+    OCTET_ASSIGN(const OutputErrors seen, errors_of(confirm_, *draft_, plan_, SIZE_MAX));
+    confirmed_ = seen.joint_sqnr();
     report_.judged = judge_.size();
     report_.before = errors_.joint_sqnr();
     report_.planned = planned();
@@ -104,37 +111,53 @@ class Search {
     return true;
   }
 
-  Result<OutputErrors> errors_of(const Draft& draft, const QuantPlan& plan, size_t samples) const {
+  Result<OutputErrors> errors_of(const Judge& judge, const Draft& draft, const QuantPlan& plan,
+                                 size_t samples) const {
     OCTET_ASSIGN(const QuantPlan whole, finished(draft, plan));
-    OCTET_ASSIGN(Judge::Verdict verdict, judge_.run(whole, samples));
+    OCTET_ASSIGN(Judge::Verdict verdict, judge.run(whole, samples));
     return std::move(verdict.errors);
   }
 
-  // Whether the plan brings the outputs nearer; its errors where it does.
-  Result<std::optional<OutputErrors>> better(const Draft& draft, const QuantPlan& plan) {
+  // What a plan that is better than the one there is makes of the outputs.
+  struct Better {
+    OutputErrors errors;
+    double confirmed = 0.0;
+  };
+
+  // Whether the plan brings the outputs nearer.
+  Result<std::optional<Better>> better(const Draft& draft, const QuantPlan& plan) {
+    constexpr std::optional<Better> kNo;
     if (judge_.size() > 2 * kScreened) {
-      OCTET_ASSIGN(const OutputErrors few, errors_of(draft, plan, kScreened));
+      OCTET_ASSIGN(const OutputErrors few, errors_of(judge_, draft, plan, kScreened));
       if (few.joint_sqnr() < errors_.first(kScreened).joint_sqnr() - kScreenSlack) {
-        spent_ -= trial_cost() * 0.6;
-        return std::optional<OutputErrors>();
+        spent_ -= trial_cost() *
+                  (1.0 - 1.5 * static_cast<double>(kScreened) / static_cast<double>(judge_.size()));
+        return kNo;
       }
     }
-    OCTET_ASSIGN(OutputErrors all, errors_of(draft, plan, SIZE_MAX));
+    OCTET_ASSIGN(OutputErrors all, errors_of(judge_, draft, plan, SIZE_MAX));
     using Half = OutputErrors::Half;
     const bool gains =
         all.joint_sqnr() > errors_.joint_sqnr() + kGain &&
         all.joint_sqnr(Half::kEven) >= errors_.joint_sqnr(Half::kEven) - kSlack &&
         all.joint_sqnr(Half::kOdd) >= errors_.joint_sqnr(Half::kOdd) - kSlack &&
-        all.worst_sqnr().value_or(0.0) >= errors_.worst_sqnr().value_or(0.0) - kSlack;
-    return gains ? std::optional<OutputErrors>(std::move(all)) : std::nullopt;
+        all.worst_sqnr().value_or(0.0) >= errors_.worst_sqnr().value_or(0.0) - kSlack &&
+        all.gain_over(errors_) >= kSignificance;
+    if (!gains) return kNo;
+    // More samples see more of the tails that clipping cuts.
+    spent_ += trial_cost();
+    OCTET_ASSIGN(const OutputErrors seen, errors_of(confirm_, draft, plan, SIZE_MAX));
+    if (seen.joint_sqnr() < confirmed_) return kNo;
+    return std::optional<Better>({std::move(all), seen.joint_sqnr()});
   }
 
-  void keep(QuantPlan plan, OutputErrors errors, std::string what, std::string where) {
+  void keep(QuantPlan plan, Better better, std::string what, std::string where) {
     report_.kept.push_back(
-        {std::move(what), std::move(where), errors_.joint_sqnr(), errors.joint_sqnr()});
+        {std::move(what), std::move(where), errors_.joint_sqnr(), better.errors.joint_sqnr()});
     plan_ = std::move(plan);
     draft_->plan = plan_;
-    errors_ = std::move(errors);
+    errors_ = std::move(better.errors);
+    confirmed_ = better.confirmed;
   }
 
   // --- 1
@@ -142,6 +165,7 @@ class Search {
     std::vector<std::pair<std::string, std::function<void(EqualizeOptions&)>>> changes = {
         {"equalization of dense layers with alpha 0.8",
          [](EqualizeOptions& to) { to.dense_alpha = 0.8; }},
+        {"equalization with headroom 1.4", [](EqualizeOptions& to) { to.headroom = 1.4; }},
         {"equalization without headroom", [](EqualizeOptions& to) { to.headroom = 1.0; }},
         {"equalization of dense layers with alpha 0.65",
          [](EqualizeOptions& to) { to.dense_alpha = 0.65; }},
@@ -154,11 +178,11 @@ class Search {
       if (!may(recipe_cost())) continue;
       OCTET_ASSIGN(std::unique_ptr<Draft> other,
                    bench_.draft(options, Workbench::Gather::kProposals));
-      OCTET_ASSIGN(std::optional<OutputErrors> errors, better(*other, other->plan));
-      if (!errors) continue;
+      OCTET_ASSIGN(std::optional<Better> found, better(*other, other->plan));
+      if (!found) continue;
       equalizing_ = options;
       draft_ = std::move(other);
-      keep(draft_->plan, std::move(*errors), what, "");
+      keep(draft_->plan, std::move(*found), what, "");
     }
     return {};
   }
@@ -247,7 +271,7 @@ class Search {
     struct Best {
       QuantPlan plan;
       plan::Recipe recipe;
-      OutputErrors errors;
+      Better better;
       std::string method;
     };
     std::optional<Best> best;
@@ -256,14 +280,14 @@ class Search {
       plan::Recipe recipe = draft_->recipe;
       for (const std::string& value : group.values) recipe.ranges[value] = candidate.range;
       OCTET_ASSIGN(QuantPlan plan, replan(*draft_, spec_, recipe));
-      OCTET_ASSIGN(std::optional<OutputErrors> errors, better(*draft_, plan));
-      if (!errors) continue;
-      if (best && errors->joint_sqnr() <= best->errors.joint_sqnr()) continue;
-      best = Best{std::move(plan), std::move(recipe), std::move(*errors), candidate.method};
+      OCTET_ASSIGN(std::optional<Better> found, better(*draft_, plan));
+      if (!found) continue;
+      if (best && found->errors.joint_sqnr() <= best->better.errors.joint_sqnr()) continue;
+      best = Best{std::move(plan), std::move(recipe), std::move(*found), candidate.method};
     }
     if (!best) return {};
     draft_->recipe = std::move(best->recipe);
-    keep(std::move(best->plan), std::move(best->errors), cat("range by ", best->method),
+    keep(std::move(best->plan), std::move(best->better), cat("range by ", best->method),
          group.values.front());
     return {};
   }
@@ -275,9 +299,9 @@ class Search {
                  plan::make_plan(*draft_->graph, draft_->statistics, spec_, draft_->recipe));
     const RecipeReport before = draft_->report;
     OCTET_TRY(bench_.round(*draft_, plan));
-    OCTET_ASSIGN(std::optional<OutputErrors> errors, better(*draft_, plan));
-    if (errors) {
-      keep(std::move(plan), std::move(*errors), "weights rounded again under these ranges", "");
+    OCTET_ASSIGN(std::optional<Better> found, better(*draft_, plan));
+    if (found) {
+      keep(std::move(plan), std::move(*found), "weights rounded again under these ranges", "");
     } else {
       draft_->report = before;
     }
@@ -308,8 +332,8 @@ class Search {
     if (it == plan.constants.end() || !it->integers || from == plain.constants.end()) return {};
     if (!may(trial_cost())) return {};
     *it = *from;
-    OCTET_ASSIGN(std::optional<OutputErrors> errors, better(*draft_, plan));
-    if (errors) keep(std::move(plan), std::move(*errors), "weights rounded to nearest", node);
+    OCTET_ASSIGN(std::optional<Better> found, better(*draft_, plan));
+    if (found) keep(std::move(plan), std::move(*found), "weights rounded to nearest", node);
     return {};
   }
 
@@ -319,8 +343,8 @@ class Search {
                                  [&](const auto& replaced) { return replaced.value == bias; });
     if (it == plan.replaced.end() || !may(trial_cost())) return {};
     plan.replaced.erase(it);
-    OCTET_ASSIGN(std::optional<OutputErrors> errors, better(*draft_, plan));
-    if (errors) keep(std::move(plan), std::move(*errors), "bias not corrected", node);
+    OCTET_ASSIGN(std::optional<Better> found, better(*draft_, plan));
+    if (found) keep(std::move(plan), std::move(*found), "bias not corrected", node);
     return {};
   }
 
@@ -330,13 +354,15 @@ class Search {
   const plan::BackendSpec& spec_;
   const RecipeOptions& options_;
   const SearchOptions& search_;
-  Judge& judge_;
+  const Judge& judge_;
+  const Judge& confirm_;  // of samples that proposals come from
   double sample_cost_ = 0.0;
   double spent_ = 0.0;
   EqualizeOptions equalizing_;
   std::unique_ptr<Draft> draft_;
   QuantPlan plan_;  // the best so far, of the draft's graph
   OutputErrors errors_;
+  double confirmed_ = 0.0;  // joint error of plan_ there, in dB
   SearchReport report_;
 };
 
@@ -357,18 +383,22 @@ Result<SearchResult> plan_with_search(const std::shared_ptr<const ir::Graph>& ca
   Judge::Options judging;
   judging.threads = options.threads;
   judging.max_memory = options.max_memory;
-  OCTET_ASSIGN(Judge judge,
-               Judge::make(canonical, bench.samples(), judged_samples(dataset.size()), judging));
+  OCTET_ASSIGN(const Judge judge,
+               Judge::make(canonical, bench.samples(), every_second(dataset.size(), 1), judging));
+  OCTET_ASSIGN(const Judge confirm,
+               Judge::make(canonical, bench.samples(), every_second(dataset.size(), 0), judging));
   OCTET_ASSIGN(const data::Sample first, bench.samples().get(0));
   OCTET_ASSIGN(const std::vector<ProductCost> costs,
                product_costs(canonical, first, options.max_memory));
-  // What is no product takes time, too.
-  double sample_cost = 2e7;
+  // An element takes about as long as so many multiply-adds of a product.
+  constexpr double kElementCost = 25.0;
+  OCTET_ASSIGN(const double elements, computed_elements(canonical, first, options.max_memory));
+  double sample_cost = 1e6 + kElementCost * elements;
   for (const ProductCost& cost : costs) sample_cost += cost.macs;
   SearchResult out;
   if (!draft->layers.empty()) {
     quiet.progress = nullptr;  // the search reports itself
-    Search run(bench, spec, options, search, judge, sample_cost);
+    Search run(bench, spec, options, search, judge, confirm, sample_cost);
     OCTET_TRY(run.run(draft));
     out.report = run.take_report();
   }

@@ -8,10 +8,11 @@
 //   4. layer by layer: plain rounding, no bias correction.
 //
 // Samples are halved: candidates come from one half, every change is judged on (at most 48 of) the
-// other. A change stays if the joint error (judge.h) falls, on either half of the judged samples it
-// does not rise, and the worst output does not get worse. No clock decides: trials are bounded by
-// the multiply-adds they take, so the plan is the same for any number of threads on any machine,
-// unless the search is interrupted; then the best so far is the result.
+// other. A change stays if the joint error (judge.h) falls by more than chance would explain, rises
+// on neither half of the judged samples nor on those that candidates come from, and the worst
+// output does not get worse. No clock decides: trials are bounded by the multiply-adds they take,
+// so the plan is the same for any number of threads on any machine, unless the search is
+// interrupted; then the best so far is the result.
 #pragma once
 
 #include <functional>

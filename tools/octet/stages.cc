@@ -215,6 +215,15 @@ Status write_checked(const ir::Graph& graph, const std::string& path) {
   return write_file_atomic(path, *bytes);
 }
 
+namespace {
+
+// What was raised for a target says its effect behind a colon: one kind all the same.
+std::string short_reason(const std::string& reason) {
+  return reason.rfind("raised to float", 0) == 0 ? reason.substr(0, reason.find(':')) : reason;
+}
+
+}  // namespace
+
 PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
   PlanSummary out;
   const auto& order = canonical.order();
@@ -234,7 +243,7 @@ PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
     out.linear += linear ? 1 : 0;
     out.nodes_integer += integer ? 1 : 0;
     out.linear_integer += linear && integer ? 1 : 0;
-    if (!integer) ++out.float_reasons[cat(remark.op_type, ": ", remark.reason)];
+    if (!integer) ++out.float_reasons[cat(remark.op_type, ": ", short_reason(remark.reason))];
   }
   return out;
 }
