@@ -119,9 +119,15 @@ std::vector<CandidateRange> candidate_ranges(const TensorStatistics& statistics,
   }
   const auto kl = calibration::choose_range(statistics, {RangeKind::kKl}, levels, shape);
   if (kl.ok()) propose("kl", *kl);
-  for (const double factor : {1.1, 0.95, 0.9, 0.8}) {
-    propose(factor > 1.0 ? "widened" : "narrowed",
-            {static_cast<float>(current.min * factor), static_cast<float>(current.max * factor)});
+  return out;
+}
+
+std::vector<CandidateRange> resized_ranges(const Range& current) {
+  std::vector<CandidateRange> out;
+  for (const double factor : {1.03, 1.06, 1.1, 0.97, 0.94, 0.9, 0.8}) {
+    out.push_back(
+        {factor > 1.0 ? "widening" : "narrowing",
+         {static_cast<float>(current.min * factor), static_cast<float>(current.max * factor)}});
   }
   return out;
 }

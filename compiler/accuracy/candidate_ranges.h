@@ -11,7 +11,7 @@
 namespace octet::accuracy {
 
 struct CandidateRange {
-  std::string method;  // "mse", "l3", "l4", "kl", "percentile:99.99", "widened", ...
+  std::string method;  // "mse", "l3", "l4", "kl", "percentile:99.99", "widening", ...
   calibration::Range range;
 };
 
@@ -32,5 +32,9 @@ calibration::Range least_error_range(const calibration::TensorStatistics& statis
 std::vector<CandidateRange> candidate_ranges(const calibration::TensorStatistics& statistics,
                                              const calibration::Range& current, int64_t levels,
                                              calibration::RangeShape shape);
+
+// A little wider and narrower than `current`: another step puts what the network reads most often
+// (a flat background, the grid of an 8-bit picture) elsewhere between two levels.
+std::vector<CandidateRange> resized_ranges(const calibration::Range& current);
 
 }  // namespace octet::accuracy

@@ -188,7 +188,11 @@ class Search {
   }
 
   // --- 2
-  std::vector<Group> groups() const {
+  enum class Ranges { kClipping, kResized };
+
+  // kClipping: what promises most first. kResized: in the order of the graph, since what is read
+  // first is felt by all behind it.
+  std::vector<Group> groups(Ranges which) const {
     std::map<std::string, Group> by_first;
     for (const plan::ActivationQuantizer& quantizer : plan_.activations) {
       const std::string& first =
@@ -204,12 +208,23 @@ class Search {
       if (it == by_first.end()) continue;
       Group group = std::move(it->second);
       by_first.erase(it);
-      find_candidates(group, quantizer.params);
+      if (which == Ranges::kClipping) {
+        find_candidates(group, quantizer.params);
+      } else if (!has_fixed_range(group)) {
+        group.candidates = resized_ranges(group.current);
+      }
       if (!group.candidates.empty()) out.push_back(std::move(group));
     }
     std::stable_sort(out.begin(), out.end(),
                      [](const Group& a, const Group& b) { return a.promise > b.promise; });
     return out;
+  }
+
+  // What no statistics were asked for has its range from its operator.
+  bool has_fixed_range(const Group& group) const {
+    return std::any_of(group.values.begin(), group.values.end(), [&](const std::string& value) {
+      return !draft_->statistics.tensors.contains(value);
+    });
   }
 
   // A group of one value: proposals from its histogram; of several: each proposal has to cover the
@@ -261,7 +276,8 @@ class Search {
     constexpr size_t kSweeps = 2;
     for (size_t sweep = 0; sweep < kSweeps; ++sweep) {
       const size_t before = report_.kept.size();
-      for (const Group& group : groups()) OCTET_TRY(try_group(group));
+      for (const Group& group : groups(Ranges::kClipping)) OCTET_TRY(try_group(group));
+      for (const Group& group : groups(Ranges::kResized)) OCTET_TRY(try_group(group));
       if (report_.kept.size() == before) break;
     }
     return {};

@@ -30,7 +30,7 @@ struct SearchOptions {
   // Called when the default plan is there and the search begins.
   std::function<void()> begin = nullptr;
   // Multiply-adds that trials may take in all.
-  double work = 9e11;
+  double work = 3e12;
 };
 
 struct KeptChange {
