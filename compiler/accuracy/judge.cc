@@ -90,9 +90,11 @@ double OutputErrors::joint_sqnr(Half half) const {
 
 double OutputErrors::joint_noise() const { return std::pow(10.0, -joint_sqnr() / 10.0); }
 
-double OutputErrors::gain_over(const OutputErrors& other) const {
+OutputErrors::Gain OutputErrors::gain_over(const OutputErrors& other) const {
+  constexpr double kMost = 10.0;  // dB a sample
   const size_t count = std::min(samples_.size(), other.samples_.size());
-  if (count < 2) return 0.0;
+  Gain out;
+  if (count < 2) return out;
   // The joint noise's derivative after each output's noise, up to a factor.
   std::vector<OutputError> sums;
   for (const auto& sample : other.samples_) {
@@ -102,20 +104,35 @@ double OutputErrors::gain_over(const OutputErrors& other) const {
       sums[k].noise += sample[k].noise;
     }
   }
-  std::vector<double> gains(count, 0.0);
-  double mean = 0.0;
+  std::vector<double> gains;
   for (size_t i = 0; i < count; ++i) {
+    double before = 0.0;
+    double after = 0.0;
     for (size_t k = 0; k < std::min(samples_[i].size(), other.samples_[i].size()); ++k) {
       if (!(sums[k].power > 0.0)) continue;
       const double weight = std::pow(sums[k].noise / sums[k].power, 3.0) / sums[k].power;
-      gains[i] += weight * (other.samples_[i][k].noise - samples_[i][k].noise);
+      before += weight * other.samples_[i][k].noise;
+      after += weight * samples_[i][k].noise;
     }
-    mean += gains[i] / static_cast<double>(count);
+    double gain = 0.0;
+    if (!std::isfinite(after)) {
+      gain = -kMost;
+    } else if (before > 0.0 || after > 0.0) {
+      gain = after > 0.0 && before > 0.0 ? 10.0 * std::log10(before / after)
+                                         : (after > 0.0 ? -kMost : kMost);
+    }
+    gains.push_back(std::clamp(gain, -kMost, kMost));
+    out.db += gains.back() / static_cast<double>(count);
   }
   double variance = 0.0;
-  for (const double gain : gains) variance += (gain - mean) * (gain - mean);
+  for (const double gain : gains) variance += (gain - out.db) * (gain - out.db);
   variance /= static_cast<double>(count - 1) * static_cast<double>(count);
-  return variance > 0.0 ? mean / std::sqrt(variance) : (mean > 0.0 ? 1e9 : 0.0);
+  if (variance > 0.0) {
+    out.significance = out.db / std::sqrt(variance);
+  } else if (out.db > 0.0) {
+    out.significance = 1e9;
+  }
+  return out;
 }
 
 OutputErrors OutputErrors::first(size_t count) const {

@@ -38,9 +38,14 @@ class OutputErrors {
   double joint_noise() const;
   // Those of the first `count` samples.
   OutputErrors first(size_t count) const;
-  // How sure it is that these outputs are nearer than the others, on the same samples: the mean
-  // fall of the joint noise per sample over its standard error. 0 for fewer than two samples.
-  double gain_over(const OutputErrors& other) const;
+  // How much nearer than the others these outputs are on a typical sample: the mean over samples of
+  // each one's fall of noise in dB, outputs weighted as in the joint noise of the others. The sums
+  // above hang on the few samples with most noise, often by luck; this does not.
+  struct Gain {
+    double db = 0.0;
+    double significance = 0.0;  // over its standard error; 0 for fewer than two samples
+  };
+  Gain gain_over(const OutputErrors& other) const;
   size_t samples() const { return samples_.size(); }
 
  private:

@@ -18,13 +18,13 @@ namespace {
 
 constexpr size_t kMostJudged = 48;
 constexpr size_t kScreened = 8;
-// A change has to be worth that much, on all the judged samples; and may cost that much on either
-// half of them, and at the worst output.
+// A change has to be worth that many dB on a typical sample, by so many times its standard error
+// (the best of many trials on few samples is lucky otherwise); the noise summed over samples hangs
+// on few of them, and may rise that much.
 constexpr double kGain = 0.02;
-constexpr double kSlack = 0.02;
-// And the mean gain of a sample that many times its standard error: the best of many trials on few
-// samples is lucky otherwise.
-constexpr double kSignificance = 2.0;
+constexpr double kSignificance = 2.5;
+constexpr double kSlack = 0.1;
+constexpr double kScreenSlack = 0.1;
 
 // Values that share their scale, and what may be done about their range.
 struct Group {
@@ -68,7 +68,7 @@ class Search {
     plan_ = draft_->plan;
     OCTET_ASSIGN(errors_, errors_of(judge_, *draft_, plan_, SIZE_MAX));
     OCTET_ASSIGN(const OutputErrors seen, errors_of(confirm_, *draft_, plan_, SIZE_MAX));
-    confirmed_ = seen.joint_sqnr();
+    confirmed_ = seen;
     report_.judged = judge_.size();
     report_.before = errors_.joint_sqnr();
     report_.planned = planned();
@@ -121,43 +121,45 @@ class Search {
   // What a plan that is better than the one there is makes of the outputs.
   struct Better {
     OutputErrors errors;
-    double confirmed = 0.0;
+    OutputErrors confirmed;
+    double gain = 0.0;
   };
 
   // Whether the plan brings the outputs nearer.
   Result<std::optional<Better>> better(const Draft& draft, const QuantPlan& plan) {
-    constexpr std::optional<Better> kNo;
+    const std::optional<Better> no;
     if (judge_.size() > 2 * kScreened) {
       OCTET_ASSIGN(const OutputErrors few, errors_of(judge_, draft, plan, kScreened));
-      if (few.joint_sqnr() < errors_.first(kScreened).joint_sqnr() - kScreenSlack) {
+      if (few.gain_over(errors_.first(kScreened)).db < -kScreenSlack) {
         spent_ -= trial_cost() *
                   (1.0 - 1.5 * static_cast<double>(kScreened) / static_cast<double>(judge_.size()));
-        return kNo;
+        return no;
       }
     }
     OCTET_ASSIGN(OutputErrors all, errors_of(judge_, draft, plan, SIZE_MAX));
-    using Half = OutputErrors::Half;
-    const bool gains =
-        all.joint_sqnr() > errors_.joint_sqnr() + kGain &&
-        all.joint_sqnr(Half::kEven) >= errors_.joint_sqnr(Half::kEven) - kSlack &&
-        all.joint_sqnr(Half::kOdd) >= errors_.joint_sqnr(Half::kOdd) - kSlack &&
-        all.worst_sqnr().value_or(0.0) >= errors_.worst_sqnr().value_or(0.0) - kSlack &&
-        all.gain_over(errors_) >= kSignificance;
-    if (!gains) return kNo;
+    const OutputErrors::Gain gain = all.gain_over(errors_);
+    if (gain.db < kGain || gain.significance < kSignificance || falls(errors_, all) ||
+        all.joint_sqnr() < report_.before - kSlack) {
+      return no;
+    }
     // More samples see more of the tails that clipping cuts.
     spent_ += trial_cost();
-    OCTET_ASSIGN(const OutputErrors seen, errors_of(confirm_, draft, plan, SIZE_MAX));
-    if (seen.joint_sqnr() < confirmed_) return kNo;
-    return std::optional<Better>({std::move(all), seen.joint_sqnr()});
+    OCTET_ASSIGN(OutputErrors seen, errors_of(confirm_, draft, plan, SIZE_MAX));
+    if (seen.gain_over(confirmed_).db < 0.0 || falls(confirmed_, seen)) return no;
+    return std::optional<Better>({std::move(all), std::move(seen), gain.db});
+  }
+
+  static bool falls(const OutputErrors& from, const OutputErrors& to) {
+    return to.joint_sqnr() < from.joint_sqnr() - kSlack ||
+           to.worst_sqnr().value_or(0.0) < from.worst_sqnr().value_or(0.0) - kSlack;
   }
 
   void keep(QuantPlan plan, Better better, std::string what, std::string where) {
-    report_.kept.push_back(
-        {std::move(what), std::move(where), errors_.joint_sqnr(), better.errors.joint_sqnr()});
+    report_.kept.push_back({std::move(what), std::move(where), better.gain});
     plan_ = std::move(plan);
     draft_->plan = plan_;
     errors_ = std::move(better.errors);
-    confirmed_ = better.confirmed;
+    confirmed_ = std::move(better.confirmed);
   }
 
   // --- 1
@@ -298,7 +300,7 @@ class Search {
       OCTET_ASSIGN(QuantPlan plan, replan(*draft_, spec_, recipe));
       OCTET_ASSIGN(std::optional<Better> found, better(*draft_, plan));
       if (!found) continue;
-      if (best && found->errors.joint_sqnr() <= best->better.errors.joint_sqnr()) continue;
+      if (best && found->gain <= best->better.gain) continue;
       best = Best{std::move(plan), std::move(recipe), std::move(*found), candidate.method};
     }
     if (!best) return {};
@@ -364,8 +366,6 @@ class Search {
     return {};
   }
 
-  static constexpr double kScreenSlack = 0.05;
-
   Workbench& bench_;
   const plan::BackendSpec& spec_;
   const RecipeOptions& options_;
@@ -378,7 +378,7 @@ class Search {
   std::unique_ptr<Draft> draft_;
   QuantPlan plan_;  // the best so far, of the draft's graph
   OutputErrors errors_;
-  double confirmed_ = 0.0;  // joint error of plan_ there, in dB
+  OutputErrors confirmed_;  // of plan_ there
   SearchReport report_;
 };
 

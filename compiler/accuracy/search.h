@@ -8,11 +8,11 @@
 //   4. layer by layer: plain rounding, no bias correction.
 //
 // Samples are halved: candidates come from one half, every change is judged on (at most 48 of) the
-// other. A change stays if the joint error (judge.h) falls by more than chance would explain, rises
-// on neither half of the judged samples nor on those that candidates come from, and the worst
-// output does not get worse. No clock decides: trials are bounded by the multiply-adds they take,
-// so the plan is the same for any number of threads on any machine, unless the search is
-// interrupted; then the best so far is the result.
+// other. A change stays if a typical sample's outputs come nearer to float there (judge.h,
+// gain_over) by more than chance explains, do not go further from it on the half that candidates
+// come from, and the noise summed over samples does not rise. No clock decides: trials are bounded
+// by the multiply-adds they take, so the plan is the same for any number of threads on any machine,
+// unless the search is interrupted; then the best so far is the result.
 #pragma once
 
 #include <functional>
@@ -34,10 +34,9 @@ struct SearchOptions {
 };
 
 struct KeptChange {
-  std::string what;     // "range by l4", "equalization with alpha 0.8", ...
-  std::string where;    // a value, a node, or empty for all
-  double before = 0.0;  // dB, joint error of the outputs on the judged samples
-  double after = 0.0;
+  std::string what;   // "range by l4", "equalization with alpha 0.8", ...
+  std::string where;  // a value, a node, or empty for all
+  double gain = 0.0;  // dB on a typical judged sample
 };
 
 struct SearchReport {
@@ -45,7 +44,7 @@ struct SearchReport {
   size_t trials = 0;   // done
   size_t planned = 0;  // of
   bool interrupted = false;
-  double before = 0.0;  // dB
+  double before = 0.0;  // dB, joint error of the outputs on the judged samples
   double after = 0.0;
   std::vector<KeptChange> kept;
 };

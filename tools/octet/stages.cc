@@ -135,10 +135,7 @@ namespace {
 Json search_json(const accuracy::SearchReport& report) {
   Json kept = Json::array();
   for (const accuracy::KeptChange& change : report.kept) {
-    kept.push_back({{"change", change.what},
-                    {"at", change.where},
-                    {"before_db", change.before},
-                    {"after_db", change.after}});
+    kept.push_back({{"change", change.what}, {"at", change.where}, {"gain_db", change.gain}});
   }
   return {{"judged_samples", report.judged},   {"trials", report.trials},
           {"interrupted", report.interrupted}, {"before_db", report.before},
@@ -153,9 +150,8 @@ std::string search_text(const accuracy::SearchReport& report) {
       << report.before << " -> " << report.after << " dB joint over the outputs, on "
       << report.judged << " samples kept apart\n";
   for (const accuracy::KeptChange& change : report.kept) {
-    out << "           " << std::showpos << std::setw(6) << change.after - change.before
-        << std::noshowpos << " dB  " << change.what
-        << (change.where.empty() ? "" : cat(": ", change.where)) << '\n';
+    out << "           " << std::showpos << std::setw(6) << change.gain << std::noshowpos << " dB  "
+        << change.what << (change.where.empty() ? "" : cat(": ", change.where)) << '\n';
   }
   return std::move(out).str();
 }

@@ -177,6 +177,21 @@ TEST(Judge, CountsNoiseAgainstPowerAndTheWorstOutputRules) {
   EXPECT_LT(broken.joint_sqnr(), -100.0);
 }
 
+TEST(Judge, ATypicalSampleDecidesNotTheLoudest) {
+  std::vector<std::vector<OutputError>> before(10, {{1.0, 0.01}});
+  std::vector<std::vector<OutputError>> after(10, {{1.0, 0.009}});
+  after[3][0].noise = 0.05;  // by luck
+  const OutputErrors::Gain gain = OutputErrors(after).gain_over(OutputErrors(before));
+  EXPECT_LT(OutputErrors(after).joint_sqnr(), OutputErrors(before).joint_sqnr());
+  EXPECT_NEAR(gain.db, 0.9 * 10.0 * std::log10(1.0 / 0.9) - 0.1 * 10.0 * std::log10(5.0), 1e-9);
+  after[3][0].noise = 0.0091;
+  const OutputErrors::Gain sure = OutputErrors(after).gain_over(OutputErrors(before));
+  EXPECT_GT(sure.significance, 20.0);
+  EXPECT_EQ(OutputErrors(before).gain_over(OutputErrors(before)).significance, 0.0);
+  const OutputErrors broken({{{1.0, std::nan("")}}, {{1.0, std::nan("")}}});
+  EXPECT_LT(broken.gain_over(OutputErrors(before)).db, -5.0);
+}
+
 TEST(Judge, TheSameForAnyNumberOfThreads) {
   const Fixture fixture(network_with_one_bad_layer());
   std::vector<size_t> all = {0, 3, 5, 7, 9, 11};
