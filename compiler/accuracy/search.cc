@@ -72,9 +72,13 @@ class Search {
     report_.judged = judge_.size();
     report_.before = errors_.joint_sqnr();
     report_.planned = planned();
+    limit_ = search_.work;
     if (search_.begin != nullptr) search_.begin();
     OCTET_TRY(try_equalizations());
+    // The last two stages get their share, whatever ranges there are to try.
+    limit_ = 0.8 * search_.work;
     OCTET_TRY(try_ranges());
+    limit_ = search_.work;
     OCTET_TRY(try_rounding_again());
     OCTET_TRY(try_layers());
     report_.after = errors_.joint_sqnr();
@@ -101,7 +105,7 @@ class Search {
     if (!report_.interrupted && search_.stop != nullptr && search_.stop()) {
       report_.interrupted = true;
     }
-    if (report_.interrupted || spent_ + cost > search_.work) return false;
+    if (report_.interrupted || spent_ + cost > limit_) return false;
     spent_ += cost;
     ++report_.trials;
     if (options_.progress != nullptr) {
@@ -374,6 +378,7 @@ class Search {
   const Judge& confirm_;  // of samples that proposals come from
   double sample_cost_ = 0.0;
   double spent_ = 0.0;
+  double limit_ = 0.0;
   EqualizeOptions equalizing_;
   std::unique_ptr<Draft> draft_;
   QuantPlan plan_;  // the best so far, of the draft's graph
