@@ -12,11 +12,6 @@ using ir::ValueId;
 namespace {
 
 constexpr float kGreatestFactor = 256.0F;
-constexpr double kDenseAlpha = 0.5;
-// A few samples show less of a channel than it has. As it is, that costs only where the channel is
-// the greatest of its tensor; amplified to the tensor's range, every channel would saturate.
-constexpr double kHeadroom = 1.2;
-constexpr double kMatMulAlpha = 0.8;
 // A Mul costs time: only for data whose greatest channel is that many times its median one.
 constexpr float kWorthAMul = 3.0F;
 
@@ -65,8 +60,8 @@ struct ClassFacts {
 class Equalizer {
  public:
   Equalizer(const Graph& graph, const ChannelClasses& classes, const std::vector<Layer>& layers,
-            const ChannelRanges& ranges)
-      : graph_(graph), classes_(classes), layers_(layers), ranges_(ranges) {}
+            const ChannelRanges& ranges, const EqualizeOptions& options)
+      : graph_(graph), classes_(classes), layers_(layers), ranges_(ranges), options_(options) {}
 
   Equalization run() {
     for (const Layer& layer : layers_) integer_.insert(layer.node);
@@ -134,8 +129,8 @@ class Equalizer {
   }
 
   // The magnitude the channel is to have, up to a factor common to its component.
-  static double wanted(const ClassFacts& facts) {
-    const double alpha = facts.matmul ? kMatMulAlpha : kDenseAlpha;
+  double wanted(const ClassFacts& facts) const {
+    const double alpha = facts.matmul ? options_.matmul_alpha : options_.dense_alpha;
     return std::pow(facts.x, 1.0 - alpha) * std::pow(facts.w, 1.0 - alpha);
   }
 
@@ -153,7 +148,7 @@ class Equalizer {
       const double all = greatest_[facts.component];
       double factor = all / facts.x;
       if (facts.dense) factor *= wanted(facts) / greatest_wanted[facts.component];
-      if (!facts.matmul && factor > 1.0) factor = std::max(1.0, factor / kHeadroom);
+      if (!facts.matmul && factor > 1.0) factor = std::max(1.0, factor / options_.headroom);
       factors_[c] = std::clamp(static_cast<float>(factor), 1.0F / kGreatestFactor, kGreatestFactor);
       if (factors_[c] != 1.0F) ++out_.channels;
     }
@@ -295,6 +290,7 @@ class Equalizer {
   const ChannelClasses& classes_;
   const std::vector<Layer>& layers_;
   const ChannelRanges& ranges_;
+  const EqualizeOptions& options_;
   std::set<ir::NodeId> integer_;
   std::vector<ClassFacts> facts_;      // by class
   std::map<size_t, double> greatest_;  // magnitude, by component
@@ -325,8 +321,9 @@ std::vector<ChannelRanges::Axis> values_to_range(const Graph& graph, const Chann
 }
 
 Equalization equalize(const Graph& graph, const ChannelClasses& classes,
-                      const std::vector<Layer>& layers, const ChannelRanges& ranges) {
-  return Equalizer(graph, classes, layers, ranges).run();
+                      const std::vector<Layer>& layers, const ChannelRanges& ranges,
+                      const EqualizeOptions& options) {
+  return Equalizer(graph, classes, layers, ranges, options).run();
 }
 
 Equalization apply_factors(const Graph& graph, const ChannelClasses& classes,

@@ -43,8 +43,18 @@ struct Equalization {
   size_t tensors = 0;   // layer inputs that changed
 };
 
+struct EqualizeOptions {
+  double dense_alpha = 0.5;   // in front of dense convolutions and Gemm
+  double matmul_alpha = 0.8;  // in front of a MatMul
+  // A few samples show less of a channel than it has. As it is, that costs only where the channel
+  // is the greatest of its tensor; amplified to the tensor's range, every channel would saturate.
+  double headroom = 1.2;
+  bool operator==(const EqualizeOptions&) const = default;
+};
+
 Equalization equalize(const ir::Graph& graph, const ChannelClasses& classes,
-                      const std::vector<Layer>& layers, const ChannelRanges& ranges);
+                      const std::vector<Layer>& layers, const ChannelRanges& ranges,
+                      const EqualizeOptions& options = {});
 
 // Writes given factors (by class of channels, positive) into the constants, starting from
 // `constants` where they hold new numbers already.

@@ -6,8 +6,8 @@ namespace octet::accuracy {
 
 Equalization equalize_for(const plan::BackendSpec& spec, const ir::Graph& graph,
                           const ChannelClasses& classes, const std::vector<Layer>& layers,
-                          const ChannelRanges& ranges, plan::QuantPlan& edits,
-                          RecipeReport& report) {
+                          const ChannelRanges& ranges, const EqualizeOptions& options,
+                          plan::QuantPlan& edits, RecipeReport& report) {
   Equalization out;
   if (has_per_tensor_weights(spec)) {
     std::map<ir::ValueId, ChannelReach> reach;
@@ -20,7 +20,7 @@ Equalization equalize_for(const plan::BackendSpec& spec, const ir::Graph& graph,
     report.high_biases = made.high_biases;
     out = std::move(made.equalization);
   } else {
-    out = equalize(graph, classes, layers, ranges);
+    out = equalize(graph, classes, layers, ranges, options);
   }
   for (const auto& [id, tensor] : out.constants) {
     edits.replaced.push_back({graph.value(id).name, tensor});

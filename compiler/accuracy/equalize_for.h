@@ -7,11 +7,11 @@
 namespace octet::accuracy {
 
 // One scale per weight tensor asks for equal weights (cross_layer.h), one per channel for equal
-// activations (equalize.h). Puts what was decided into `edits` (replaced, scalings, bounds) and
-// counts it in `report`; returns the numbers themselves.
+// activations (equalize.h), which `options` are for. Puts what was decided into `edits` (replaced,
+// scalings, bounds) and counts it in `report`; returns the numbers themselves.
 Equalization equalize_for(const plan::BackendSpec& spec, const ir::Graph& graph,
                           const ChannelClasses& classes, const std::vector<Layer>& layers,
-                          const ChannelRanges& ranges, plan::QuantPlan& edits,
-                          RecipeReport& report);
+                          const ChannelRanges& ranges, const EqualizeOptions& options,
+                          plan::QuantPlan& edits, RecipeReport& report);
 
 }  // namespace octet::accuracy

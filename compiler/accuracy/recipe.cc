@@ -1,117 +1,20 @@
 #include "compiler/accuracy/recipe.h"
 
-#include "compiler/accuracy/equalize_for.h"
-#include "compiler/accuracy/finish_plan.h"
-#include "compiler/accuracy/refine.h"
-#include "compiler/data/content_order.h"
-#include "compiler/plan/apply.h"
-#include "compiler/plan/planner.h"
+#include "compiler/accuracy/draft.h"
 
 namespace octet::accuracy {
 
-using ir::Graph;
-using ir::ValueId;
-
-namespace {
-
-class RecipeRun {
- public:
-  RecipeRun(const std::shared_ptr<const Graph>& canonical, const data::Dataset& dataset,
-            const plan::BackendSpec& spec, const plan::Recipe& recipe, const RecipeOptions& options)
-      : canonical_(canonical), dataset_(dataset), spec_(spec), recipe_(recipe), options_(options) {}
-
-  Result<RecipeResult> run() {
-    OCTET_TRY(plan::check_selectors(recipe_, *canonical_));
-    OCTET_TRY(equalize_channels());
-    OCTET_TRY(dataset_.settle());
-    const std::vector<Layer> layers =
-        find_layers(*equalized_, plan::place(*equalized_, spec_, recipe_));
-    const std::vector<size_t> samples = refinement_samples(dataset_.size());
-    FloatColumns columns(*equalized_, layers, samples);
-    OCTET_ASSIGN(const calibration::Statistics statistics, calibrate(columns));
-    out_.samples = statistics.samples;
-    OCTET_ASSIGN(out_.plan, plan::make_plan(*equalized_, statistics, spec_, recipe_));
-    RefineOptions refine_options;
-    refine_options.threads = options_.threads;
-    refine_options.max_memory = options_.max_memory;
-    refine_options.progress = progress_of("rounding layers");
-    OCTET_ASSIGN(const RefineReport refined, refine(equalized_, layers, columns, dataset_, samples,
-                                                    spec_, out_.plan, refine_options));
-    out_.report.layers = refined.layers;
-    out_.report.rounded = refined.rounded;
-    out_.report.corrected = refined.corrected;
-    out_.report.targeted = refined.targeted;
-    OCTET_TRY(finish());
-    return std::move(out_);
-  }
-
- private:
-  std::function<void(size_t, size_t)> progress_of(const std::string& what) const {
-    if (options_.progress == nullptr) return nullptr;
-    return [this, what](size_t done, size_t all) { options_.progress(what, done, all); };
-  }
-
-  calibration::CalibrateOptions pass(const std::string& what) const {
-    calibration::CalibrateOptions out;
-    out.threads = options_.threads;
-    out.max_memory = options_.max_memory;
-    out.progress = progress_of(what);
-    return out;
-  }
-
-  Status equalize_channels() {
-    equalized_ = canonical_;
-    const std::vector<Layer> layers =
-        find_layers(*canonical_, plan::place(*canonical_, spec_, recipe_));
-    const ChannelClasses classes(*canonical_);
-    const auto wanted = values_to_range(
-        *canonical_, classes, layers, plan::needed_statistics(*canonical_, spec_, recipe_).values);
-    if (wanted.empty()) return {};
-    ChannelRanges ranges(wanted);
-    calibration::CalibrateOptions measure = pass("measuring channels");
-    for (const ChannelRanges::Axis& value : wanted) measure.shown.insert(value.value);
-    measure.show = [&](size_t, ValueId value, const ir::Tensor& tensor) -> Status {
-      ranges.observe(value, tensor);
-      return {};
-    };
-    OCTET_TRY(calibration::calibrate(canonical_, dataset_, measure));
-    equalize_for(spec_, *canonical_, classes, layers, ranges, edits_, out_.report);
-    Graph edited = *canonical_;
-    OCTET_TRY(plan::apply_edits(edited, edits_));
-    equalized_ = std::make_shared<const Graph>(std::move(edited));
-    return {};
-  }
-
-  Result<calibration::Statistics> calibrate(FloatColumns& columns) const {
-    const plan::NeededStatistics needed = plan::needed_statistics(*equalized_, spec_, recipe_);
-    calibration::CalibrateOptions options = pass("calibrating");
-    options.values = needed.values;
-    options.histograms = needed.histograms;
-    options.shown = columns.values();
-    options.show = [&](size_t sample, ValueId value, const ir::Tensor& tensor) {
-      return columns.observe(sample, value, tensor);
-    };
-    return calibration::calibrate(equalized_, dataset_, options);
-  }
-
-  Status finish() { return finish_plan(*canonical_, *equalized_, edits_, out_.plan); }
-
-  const std::shared_ptr<const Graph>& canonical_;
-  data::ContentOrder dataset_;  // samples are split, and floats added up over them
-  const plan::BackendSpec& spec_;
-  const plan::Recipe& recipe_;
-  const RecipeOptions& options_;
-  std::shared_ptr<const Graph> equalized_;
-  plan::QuantPlan edits_;  // only replaced, scalings and bounds
-  RecipeResult out_;
-};
-
-}  // namespace
-
-Result<RecipeResult> plan_with_recipe(const std::shared_ptr<const Graph>& canonical,
+Result<RecipeResult> plan_with_recipe(const std::shared_ptr<const ir::Graph>& canonical,
                                       const data::Dataset& dataset, const plan::BackendSpec& spec,
                                       const plan::Recipe& recipe, const RecipeOptions& options) {
-  return RecipeRun(canonical, dataset, spec, recipe, options).run();
+  Workbench bench(canonical, dataset, spec, recipe, options);
+  OCTET_ASSIGN(std::shared_ptr<Draft> draft, bench.draft({}, Workbench::Gather::kRanges));
+  RecipeResult out;
+  OCTET_ASSIGN(out.plan, finished(*draft, draft->plan));
+  out.samples = draft->statistics.samples;
+  out.report = draft->report;
+  out.draft = std::move(draft);
+  return out;
 }
 
 }  // namespace octet::accuracy

@@ -40,10 +40,13 @@ struct RecipeReport {
   size_t high_biases = 0;    // channels whose bias the next one took over (per-tensor weights)
 };
 
+struct Draft;
+
 struct RecipeResult {
   plan::QuantPlan plan;
   int64_t samples = 0;
   RecipeReport report;
+  std::shared_ptr<const Draft> draft = nullptr;  // to decide further from; see draft.h
 };
 
 // The same plan for any number of threads. Errors are those of calibrate and make_plan.

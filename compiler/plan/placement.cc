@@ -55,6 +55,9 @@ std::optional<std::string> reason_for_float(const Graph& graph, const Unit& unit
                                             const Recipe& recipe) {
   const Node& node = graph.node(unit.head);
   if (precision_for(recipe, graph, node) == Precision::kFloat) return "the recipe says so";
+  const auto raised = node.output().valid() ? recipe.raised.find(graph.value(node.output()).name)
+                                            : recipe.raised.end();
+  if (raised != recipe.raised.end()) return raised->second;
   const std::vector<size_t> operands = quantized_operands(node);
   if (operands.empty()) return "it has no operand to quantize";
   const ops::OpSchema& schema = *ops::find_schema(node);

@@ -121,6 +121,8 @@ class Planner {
   Result<Range> range_of(const ActivationSite& site, const Space& space) {
     if (const auto fixed = fixed_range(graph_, site.value)) return Range{fixed->min, fixed->max};
     const std::string& name = graph_.value(site.value).name;
+    const auto found = recipe_.ranges.find(name);
+    if (found != recipe_.ranges.end()) return found->second;
     const auto it = statistics_.tensors.find(name);
     if (it == statistics_.tensors.end()) {
       return bad_data("the statistics hold nothing about the value ", quote_name(name),

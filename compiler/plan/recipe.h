@@ -1,6 +1,7 @@
 // What a person asks for beyond the defaults; see recipe.proto for the file.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,9 @@ struct Recipe {
   calibration::RangeMethod range = {};  // of every activation
   std::vector<Override> overrides;      // later ones win
   Formats formats = {};
+  // What was found out rather than asked for. No file holds these.
+  std::map<std::string, std::string> raised = {};         // kept float, by first output: why
+  std::map<std::string, calibration::Range> ranges = {};  // by value, in place of `range`
 };
 
 // kUsage with file:line:column for text that is not a recipe.

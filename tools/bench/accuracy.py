@@ -1,6 +1,6 @@
 """Accuracy and speed of what Octet writes, with the judge of the corpus (OCTET_SHARED).
 
-  accuracy.py OCTET [--models NAME ...] [--samples 100] [--effort fast|default] [--speed] [--keep FOLDER]
+  accuracy.py OCTET [--models NAME ...] [--samples 100] [--effort fast|default|best] [--speed] [--keep FOLDER]
 
 The x86 file is judged in ONNX Runtime, the openvino file in OpenVINO;
 all four backends must succeed. With --speed, each runtime's speed-up over float is measured too, and
@@ -49,7 +49,7 @@ def main():
     parser.add_argument("octet", type=pathlib.Path)
     parser.add_argument("--models", nargs="*")
     parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--effort", default="default", choices=("fast", "default"))
+    parser.add_argument("--effort", default="default", choices=("fast", "default", "best"))
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--executed", action="store_true", help="print what each runtime ran")
     parser.add_argument("--keep", type=pathlib.Path, help="leave the files here")

@@ -9,6 +9,7 @@
 #include "tools/octet/model_input.h"
 #include "tools/octet/shared_options.h"
 #include "tools/octet/stages.h"
+#include "tools/octet/targets.h"
 
 namespace octet::tools {
 namespace {
@@ -19,6 +20,7 @@ struct QuantizeOptions {
   std::string statistics;
   DataOptions data;
   PlanOptions plan;
+  AccuracyTargets targets;
 };
 
 // The error of the result on a few samples.
@@ -54,12 +56,18 @@ class Quantization {
     output_ = options_.output.empty() ? default_output(options_.model) : options_.output;
     OCTET_TRY(check_output_path(
         output_, {options_.model, options_.statistics, options_.data.path, options_.plan.recipe}));
+    OCTET_TRY(check_targets(options_.targets,
+                            options_.statistics.empty() ? Samples::kReal : Samples::kNone));
     OCTET_ASSIGN(spec_, chosen_backend(options_.plan));
     OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
     OCTET_ASSIGN(ir::Graph canonical, load_float(options_.model));
     graph_ = std::make_shared<const ir::Graph>(std::move(canonical));
     OCTET_TRY(plan::check_selectors(recipe_, *graph_).in(options_.plan.recipe));
     OCTET_ASSIGN(made_, make());
+    if (options_.targets.any()) {
+      OCTET_ASSIGN(targets_, meet_targets(options_.targets, options_.model, graph_, options_.data,
+                                          spec_, made_, invocation_));
+    }
     OCTET_ASSIGN(ir::Graph emitted, apply_and_emit(*graph_, made_.plan, spec_));
     const auto quantized = std::make_shared<const ir::Graph>(std::move(emitted));
     // Before writing: a run that fails leaves no file.
@@ -89,6 +97,8 @@ class Quantization {
     all.samples.reset();
     OCTET_ASSIGN(dataset_, open_data(all, *graph_));
     OCTET_ASSIGN(const auto used, open_data(options_.data, *graph_));
+    OCTET_TRY(
+        check_targets(options_.targets, used->data_free() ? Samples::kMadeUp : Samples::kReal));
     OCTET_ASSIGN(
         const ChosenEffort effort,
         chosen_effort(options_.plan, used->data_free() ? Samples::kMadeUp : Samples::kReal));
@@ -133,6 +143,7 @@ class Quantization {
       out["data_free"] = made_.plan.data_free;
       out["plan"] = to_json(summary);
       out["accuracy"] = accuracy_json(made_);
+      if (targets_) out["target"] = to_json(*targets_);
       out["bytes_before"] = before.value_or(0);
       out["bytes_after"] = after.value_or(0);
       out["worst_sqnr_db"] = worst ? Json(*worst) : Json(nullptr);
@@ -145,6 +156,7 @@ class Quantization {
     out << std::fixed << "wrote      " << output_ << " for " << spec_.name << '\n'
         << samples_text(made_) << to_text(summary);
     out << accuracy_text(made_);
+    if (targets_) out << to_text(*targets_);
     if (before && after) {
       out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
           << " MB -> " << static_cast<double>(*after) / 1e6 << " MB\n";
@@ -167,6 +179,7 @@ class Quantization {
   std::unique_ptr<data::Dataset> dataset_;
   MadePlan made_;
   std::optional<MeasuredError> error_;
+  std::optional<TargetReport> targets_;
 };
 
 }  // namespace
@@ -181,6 +194,11 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
       "  octet quantize model.onnx --backend my_chip.textproto --stats model.stats\n"
       "  octet quantize model.onnx --data sentences.npz --samples 100 --recipe "
       "keep_head.textproto\n"
+      "  octet quantize model.onnx --data calibration.npy --effort best\n"
+      "  octet quantize model.onnx --data calibration.npy --min-sqnr 30 --max-float-macs 20\n"
+      "  octet quantize model.onnx --data calibration.npy --max-drop 0.5 --labels labels.npy\n"
+      "  octet quantize model.onnx --data calibration.npy --max-drop 0.5 \\\n"
+      "      --metric-command 'python3 evaluate.py {}'\n"
       "  octet quantize model.onnx --data calibration.npy --weights int4\n"
       "  octet quantize model.onnx --data calibration.npy --weight-granularity per-tensor "
       "--scales power-of-two\n"
@@ -192,6 +210,7 @@ void add_quantize(CLI::App& app, Invocation& invocation) {
   add_data_options(verb, options->data);
   add_plan_options(verb, options->plan);
   add_effort_option(verb, options->plan);
+  add_target_options(verb, options->targets);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Quantization(*options, invocation).run(); };

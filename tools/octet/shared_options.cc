@@ -70,21 +70,24 @@ void add_plan_options(CLI::App& verb, PlanOptions& options) {
 void add_effort_option(CLI::App& verb, PlanOptions& options) {
   verb.add_option(
       "--effort", options.effort,
-      "What to do for accuracy: fast (ranges only, one pass over the samples) or default "
-      "(channels equalized, weights rounded by second order, biases corrected)");
+      "What to do for accuracy: fast (ranges only, one pass over the samples), default (channels "
+      "equalized, weights rounded by second order, biases corrected) or best (then changes are "
+      "tried for a minute or two, and kept where outputs on samples kept apart get better)");
 }
 
 Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) {
   const std::string& effort = options.effort;
   if (effort == "fast") return ChosenEffort{Effort::kFast, "--effort fast"};
-  if (!effort.empty() && effort != "default") {
-    return usage_error("--effort ", quote_name(effort), ": give fast or default");
+  if (!effort.empty() && effort != "default" && effort != "best") {
+    return usage_error("--effort ", quote_name(effort), ": give fast or default, or best");
   }
-  if (samples == Samples::kReal) return ChosenEffort{Effort::kDefault, ""};
+  if (samples == Samples::kReal) {
+    return ChosenEffort{effort == "best" ? Effort::kBest : Effort::kDefault, ""};
+  }
   const std::string_view why = samples == Samples::kNone
                                    ? "a statistics file holds ranges, not samples"
                                    : "made-up samples say nothing about rounding";
-  if (!effort.empty()) return usage_error("--effort default needs real samples: ", why);
+  if (!effort.empty()) return usage_error("--effort ", effort, " needs real samples: ", why);
   return ChosenEffort{Effort::kFast, std::string(why)};
 }
 

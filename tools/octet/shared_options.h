@@ -37,11 +37,12 @@ void add_plan_options(CLI::App& verb, PlanOptions& options);
 enum class Effort {
   kFast,     // ranges only: one pass over the samples
   kDefault,  // equalization, second-order rounding, bias correction
+  kBest,     // and a search from there
 };
-// --effort: fast or default.
+// --effort: fast, default or best.
 void add_effort_option(CLI::App& verb, PlanOptions& options);
-// kUsage for another word, and for `default` where only a statistics file is given. When the option
-// is absent: default with samples, fast without.
+// kUsage for another word, and for `default` and `best` where only a statistics file is given. When
+// the option is absent: default with samples, fast without.
 enum class Samples { kReal, kMadeUp, kNone };
 struct ChosenEffort {
   Effort effort = Effort::kFast;

@@ -1,6 +1,7 @@
 #include "tools/octet/stages.h"
 
 #include <algorithm>
+#include <iomanip>
 #include <sstream>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "compiler/plan/formats.h"
 #include "compiler/plan/planner.h"
 #include "compiler/plan/unit.h"
+#include "tools/octet/interruption.h"
 #include "tools/octet/progress.h"
 #include "tools/octet/sample_warnings.h"
 #include "tools/octet/version.h"
@@ -43,6 +45,50 @@ Result<calibration::Statistics> gather(const std::string& model,
   return statistics;
 }
 
+namespace {
+
+// A line of progress per stage of the recipe.
+class StagedProgress {
+ public:
+  explicit StagedProgress(const Invocation& invocation) : invocation_(invocation) {}
+
+  Result<accuracy::RecipeOptions> options() const {
+    accuracy::RecipeOptions out;
+    out.threads = invocation_.thread_count();
+    OCTET_ASSIGN(out.max_memory, invocation_.memory_limit());
+    out.progress = [this](const std::string& what, size_t done, size_t all) {
+      if (what != stage_) {
+        stage_ = what;
+        const char* const units = what == "rounding layers" ? "done"
+                                  : what == "searching"     ? "trials"
+                                                            : "samples";
+        progress_.emplace(invocation_, what, units);
+      }
+      progress_->update(done, all);
+    };
+    return out;
+  }
+
+ private:
+  const Invocation& invocation_;
+  mutable std::string stage_;
+  mutable std::optional<Progress> progress_;
+};
+
+// The first SIGINT once the default plan is there ends the search, not the program.
+Result<accuracy::SearchResult> searched(const std::shared_ptr<const ir::Graph>& graph,
+                                        const data::Dataset& dataset, const plan::BackendSpec& spec,
+                                        const plan::Recipe& recipe,
+                                        const accuracy::RecipeOptions& options) {
+  Interruption interruption;
+  accuracy::SearchOptions search;
+  search.begin = [&] { interruption.catch_signal(); };
+  search.stop = [&] { return interruption.requested(); };
+  return accuracy::plan_with_search(graph, dataset, spec, recipe, options, search);
+}
+
+}  // namespace
+
 Result<MadePlan> plan_from_samples(const std::string& model,
                                    const std::shared_ptr<const ir::Graph>& graph,
                                    const data::Dataset& dataset, const plan::BackendSpec& spec,
@@ -53,36 +99,36 @@ Result<MadePlan> plan_from_samples(const std::string& model,
     out.why_fast = effort.why;
     const plan::NeededStatistics needed = plan::needed_statistics(*graph, spec, recipe);
     calibration::CalibrateOptions calibrate;
-    calibrate.values = needed.values;
+    calibrate.values = accuracy::values_for_raising(*graph, spec);
+    calibrate.values.insert(needed.values.begin(), needed.values.end());
     calibrate.histograms = needed.histograms;
     OCTET_ASSIGN(const calibration::Statistics statistics,
                  gather(model, graph, dataset, std::move(calibrate), invocation));
     out.samples = statistics.samples;
-    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
+    OCTET_ASSIGN(out.draft, accuracy::draft_of(graph, statistics, spec, recipe));
+    out.plan = out.draft->plan;
     return out;
   }
-  accuracy::RecipeOptions options;
-  options.threads = invocation.thread_count();
-  OCTET_ASSIGN(options.max_memory, invocation.memory_limit());
-  std::string stage;
-  std::optional<Progress> progress;
-  options.progress = [&](const std::string& what, size_t done, size_t all) {
-    if (what != stage) {
-      stage = what;
-      progress.emplace(invocation, what, what == "rounding layers" ? "done" : "samples");
-    }
-    progress->update(done, all);
-  };
+  const StagedProgress progress(invocation);
+  OCTET_ASSIGN(const accuracy::RecipeOptions options, progress.options());
   const WatchedDataset watched(dataset);
-  auto made = accuracy::plan_with_recipe(graph, watched, spec, recipe, options);
-  if (!made.ok()) {
-    return made.error().code() == ErrorCode::kBadData ? made.error() : made.error().in(model);
+  auto found = [&]() -> Result<accuracy::SearchResult> {
+    if (effort.effort == Effort::kBest) {
+      return searched(graph, watched, spec, recipe, options);
+    }
+    accuracy::SearchResult plain;
+    OCTET_ASSIGN(plain.recipe, accuracy::plan_with_recipe(graph, watched, spec, recipe, options));
+    return plain;
+  }();
+  if (!found.ok()) {
+    return found.error().code() == ErrorCode::kBadData ? found.error() : found.error().in(model);
   }
-  progress.reset();
   if (const auto warning = watched.warning()) log_warning(*warning);
-  out.plan = std::move(made->plan);
-  out.samples = made->samples;
-  out.report = made->report;
+  out.plan = std::move(found->recipe.plan);
+  out.samples = found->recipe.samples;
+  out.report = found->recipe.report;
+  out.draft = std::move(found->recipe.draft);
+  if (effort.effort == Effort::kBest) out.search = std::move(found->report);
   return out;
 }
 
@@ -119,6 +165,30 @@ Status check_without_data(const DataOptions& data, const plan::Recipe& recipe,
     return usage_error("range methods with --data none: ranges come from batch norms");
   }
   return {};
+}
+
+Json search_json(const accuracy::SearchReport& report) {
+  Json kept = Json::array();
+  for (const accuracy::KeptChange& change : report.kept) {
+    kept.push_back({{"change", change.what}, {"at", change.where}, {"gain_db", change.gain}});
+  }
+  return {{"judged_samples", report.judged},   {"trials", report.trials},
+          {"interrupted", report.interrupted}, {"before_db", report.before},
+          {"after_db", report.after},          {"kept", kept}};
+}
+
+std::string search_text(const accuracy::SearchReport& report) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << std::fixed << std::setprecision(2) << "search     " << report.trials << " trials, "
+      << report.kept.size() << " kept" << (report.interrupted ? ", interrupted" : "") << "; "
+      << report.before << " -> " << report.after << " dB joint over the outputs, on "
+      << report.judged << " samples kept apart\n";
+  for (const accuracy::KeptChange& change : report.kept) {
+    out << "           " << std::showpos << std::setw(6) << change.gain << std::noshowpos << " dB  "
+        << change.what << (change.where.empty() ? "" : cat(": ", change.where)) << '\n';
+  }
+  return std::move(out).str();
 }
 
 }  // namespace
@@ -166,19 +236,24 @@ std::string formats_of(const plan::QuantPlan& plan) {
 
 Json recipe_json(const MadePlan& made) {
   if (!made.report) return {{"effort", "fast"}, {"why", made.why_fast}};
-  return {{"effort", made.plan.data_free ? "data-free" : "default"},
-          {"equalized_tensors", made.report->equalized_tensors},
-          {"equalized_channels", made.report->equalized_channels},
-          {"layers", made.report->layers},
-          {"rounded_by_second_order", made.report->rounded},
-          {"biases_corrected", made.report->corrected}};
+  Json out = {{"effort", made.plan.data_free ? "data-free"
+                         : made.search       ? "best"
+                                             : "default"},
+              {"equalized_tensors", made.report->equalized_tensors},
+              {"equalized_channels", made.report->equalized_channels},
+              {"layers", made.report->layers},
+              {"rounded_by_second_order", made.report->rounded},
+              {"biases_corrected", made.report->corrected}};
+  if (made.search) out["search"] = search_json(*made.search);
+  return out;
 }
 
 std::string recipe_text(const MadePlan& made) {
   if (!made.report) return cat("accuracy   ranges only: ", made.why_fast, "\n");
   return cat("accuracy   ", made.report->rounded, " of ", made.report->layers,
              " layers rounded by second order, ", made.report->corrected, " biases corrected, ",
-             made.report->equalized_tensors, " tensors equalized\n");
+             made.report->equalized_tensors, " tensors equalized\n",
+             made.search ? search_text(*made.search) : "");
 }
 
 }  // namespace
@@ -241,6 +316,15 @@ Status write_checked(const ir::Graph& graph, const std::string& path) {
   return write_file_atomic(path, *bytes);
 }
 
+namespace {
+
+// What was raised for a target says its effect behind a colon: one kind all the same.
+std::string short_reason(const std::string& reason) {
+  return reason.rfind("raised to float", 0) == 0 ? reason.substr(0, reason.find(':')) : reason;
+}
+
+}  // namespace
+
 PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
   PlanSummary out;
   const auto& order = canonical.order();
@@ -260,7 +344,7 @@ PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
     out.linear += linear ? 1 : 0;
     out.nodes_integer += integer ? 1 : 0;
     out.linear_integer += linear && integer ? 1 : 0;
-    if (!integer) ++out.float_reasons[cat(remark.op_type, ": ", remark.reason)];
+    if (!integer) ++out.float_reasons[cat(remark.op_type, ": ", short_reason(remark.reason))];
   }
   return out;
 }

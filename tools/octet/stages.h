@@ -7,7 +7,9 @@
 #include <string>
 
 #include "backends/backends.h"
+#include "compiler/accuracy/draft.h"
 #include "compiler/accuracy/recipe.h"
+#include "compiler/accuracy/search.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/data/dataset.h"
 #include "compiler/ir/graph.h"
@@ -31,8 +33,10 @@ Result<calibration::Statistics> gather(const std::string& model,
 struct MadePlan {
   plan::QuantPlan plan;
   int64_t samples = 0;
-  std::optional<accuracy::RecipeReport> report;  // of the default effort
+  std::optional<accuracy::RecipeReport> report;  // of the default effort, and of the best
+  std::optional<accuracy::SearchReport> search;  // of the best effort
   std::string why_fast;                          // of the other
+  std::shared_ptr<const accuracy::Draft> draft;  // to decide further from
 };
 Result<MadePlan> plan_from_samples(const std::string& model,
                                    const std::shared_ptr<const ir::Graph>& graph,

@@ -122,10 +122,10 @@ TEST(CrossGram, ShapesThatDifferAreRefused) {
   const TwoGroups layer = two_groups(2);
   const std::vector<Tensor> fewer(layer.real.begin(), layer.real.begin() + 1);
   EXPECT_FALSE(gather_cross(layer.node, layer.layout, layer.w_shape, layer_inputs(fewer, 0),
-                            {layer.integers, 0}, 1, 1 << 20)
+                            layer_inputs(layer.integers, 0), 1, 1 << 20)
                    .ok());
   EXPECT_EQ(gather_cross(layer.node, layer.layout, layer.w_shape, layer_inputs(layer.real, 0),
-                         {layer.integers, 0}, 1, 16)
+                         layer_inputs(layer.integers, 0), 1, 16)
                 .error()
                 .code(),
             ErrorCode::kResourceLimit);
