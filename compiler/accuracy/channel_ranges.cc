@@ -54,6 +54,11 @@ void ChannelRanges::observe(ValueId value, const Tensor& tensor) {
   for (size_t c = 0; c < channels; ++c) all[c] = std::max(all[c], seen[c]);
 }
 
+void ChannelRanges::put(ValueId value, std::vector<float> magnitudes) {
+  const auto it = entries_.find(value);
+  if (it != entries_.end()) it->second.magnitudes = std::move(magnitudes);
+}
+
 const std::vector<float>& ChannelRanges::of(ValueId value) const {
   static const std::vector<float> none;
   const auto it = entries_.find(value);

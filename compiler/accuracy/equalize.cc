@@ -74,6 +74,7 @@ class Equalizer {
     choose();
     rewrite();
     scale_in_front();
+    out_.factors = factors_;
     return std::move(out_);
   }
 

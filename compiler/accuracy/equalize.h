@@ -37,8 +37,9 @@ std::vector<ChannelRanges::Axis> values_to_range(const ir::Graph& graph,
 struct Equalization {
   std::map<ir::ValueId, ir::Tensor> constants;  // new numbers, by constant
   std::vector<plan::Scaling> scalings;
-  size_t channels = 0;  // whose factor is not 1
-  size_t tensors = 0;   // layer inputs that changed
+  size_t channels = 0;              // whose factor is not 1
+  size_t tensors = 0;               // layer inputs that changed
+  std::vector<float> factors = {};  // by class of channels (channels.h)
 };
 
 Equalization equalize(const ir::Graph& graph, const ChannelClasses& classes,

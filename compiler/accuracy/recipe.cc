@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/accuracy/canonical_plan.h"
 #include "compiler/accuracy/equalize.h"
 #include "compiler/accuracy/refine.h"
 #include "compiler/calibration/fingerprint.h"
@@ -43,7 +44,13 @@ class RecipeRun {
     out_.report.layers = refined.layers;
     out_.report.rounded = refined.rounded;
     out_.report.corrected = refined.corrected;
-    OCTET_TRY(finish());
+    constexpr size_t kShown = 3;
+    out_.report.worst = refined.quality;
+    std::stable_sort(out_.report.worst.begin(), out_.report.worst.end(),
+                     [](const auto& a, const auto& b) { return a.sqnr < b.sqnr; });
+    out_.report.worst.resize(std::min(kShown, out_.report.worst.size()));
+    OCTET_TRY(to_canonical(*canonical_, edits_, out_.plan));
+    out_.equalized = equalized_;
     return std::move(out_);
   }
 
@@ -100,38 +107,6 @@ class RecipeRun {
       return columns.observe(sample, value, tensor);
     };
     return calibration::calibrate(equalized_, dataset_, options);
-  }
-
-  // The plan speaks of the canonical graph, with everything in it that makes the difference.
-  Status finish() {
-    plan::QuantPlan& plan = out_.plan;
-    std::set<std::string> said;
-    for (const plan::ReplacedConstant& replaced : plan.replaced) said.insert(replaced.value);
-    for (const plan::ReplacedConstant& edit : edits_.replaced) {
-      const auto it =
-          std::find_if(plan.constants.begin(), plan.constants.end(),
-                       [&](const auto& quantizer) { return quantizer.value == edit.value; });
-      if (it != plan.constants.end()) {
-        if (it->integers) continue;
-        OCTET_ASSIGN(it->integers, plan::quantize_constant(edit.tensor, it->params));
-      } else if (!said.contains(edit.value)) {
-        plan.replaced.push_back(edit);
-      }
-    }
-    plan.scalings = edits_.scalings;
-    std::sort(plan.replaced.begin(), plan.replaced.end(),
-              [](const auto& a, const auto& b) { return a.value < b.value; });
-    plan.fingerprint = calibration::fingerprint(*canonical_);
-    // Remarks go by the nodes of the canonical graph, in its order.
-    std::set<std::string> added;
-    for (const plan::Scaling& scaling : plan.scalings) added.insert(scaling.result);
-    plan.remarks.erase(std::remove_if(plan.remarks.begin(), plan.remarks.end(),
-                                      [&](const plan::Remark& remark) {
-                                        return remark.op_type == "Mul" &&
-                                               added.contains(remark.node);
-                                      }),
-                       plan.remarks.end());
-    return {};
   }
 
   const std::shared_ptr<const Graph>& canonical_;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "compiler/accuracy/refine.h"
 #include "compiler/base/result.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/data/dataset.h"
@@ -35,12 +36,17 @@ struct RecipeReport {
   size_t layers = 0;     // that second order looked at
   size_t rounded = 0;    // of those, the ones it changed
   size_t corrected = 0;  // biases
+  // The layers whose own output suffers most from their quantizers, worst first, at most 3.
+  std::vector<LayerQuality> worst = {};
 };
 
 struct RecipeResult {
   plan::QuantPlan plan;
   int64_t samples = 0;
   RecipeReport report;
+  // The float graph that the plan's quantizers speak of: the canonical one, equalized, with its
+  // biases as they were.
+  std::shared_ptr<const ir::Graph> equalized;
 };
 
 // The same plan for any number of threads. Errors are those of calibrate and make_plan.

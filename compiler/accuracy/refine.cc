@@ -8,6 +8,7 @@
 
 #include "compiler/accuracy/layer_error.h"
 #include "compiler/accuracy/lockstep.h"
+#include "compiler/accuracy/tensor_error.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
@@ -233,7 +234,29 @@ class Refiner {
       ++report_.rounded;
       OCTET_TRY(put_weight(index, chosen));
     }
+    OCTET_TRY(judge(index, grams, rows, std::min(before, after), x_scale));
     return correct_bias(index, grams, rows, chosen, x_scale);
+  }
+
+  // `error`: of the weight, on the columns kept apart.
+  Status judge(size_t index, const GramSums& grams, const std::vector<float>& rows, double error,
+               double x_scale) {
+    const Layer& layer = layers_[index];
+    const RowIntegers nothing{std::vector<int32_t>(rows.size(), 0),
+                              std::vector<float>(static_cast<size_t>(layer.layout.channels()))};
+    OCTET_ASSIGN(const double power,
+                 apart_error(layer.layout, grams, rows, nothing, options_.threads));
+    double squares = 0.0;
+    for (const float w : rows) squares += static_cast<double>(w) * static_cast<double>(w);
+    // Integers carry a rounding error of variance 1/12 in their own units; floats carry none.
+    const bool integers = x_scale != 1.0;
+    const double data =
+        integers ? squares * static_cast<double>(grams.sums.apart_count) / 12.0 : 0.0;
+    const auto sqnr = decibels(power, error + data);
+    if (sqnr) {
+      report_.quality.push_back({ir::display_name(graph_, graph_.node(layer.node)), *sqnr});
+    }
+    return {};
   }
 
   Result<RowIntegers> nearest(size_t index) const {

@@ -113,6 +113,7 @@ Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dat
     if (!inputs.ok()) return inputs.error();
     digests[index] = sample_digest(*inputs);
     observers[worker].begin(index);
+    if (options.starts != nullptr) options.starts(index, digests[index]);
     auto outputs = interpreter.run(*inputs, &observers[worker]);
     if (!outputs.ok()) return outputs.error().in(cat("sample ", sample));
     if (options.progress != nullptr) {

@@ -1,6 +1,7 @@
 #include "tools/octet/shared_options.h"
 
 #include "backends/backends.h"
+#include "compiler/accuracy/statistics_recipe.h"
 #include "compiler/base/names.h"
 
 namespace octet::tools {
@@ -38,7 +39,15 @@ Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) 
   if (!effort.empty() && effort != "default") {
     return usage_error("--effort ", quote_name(effort), ": give fast or default");
   }
-  if (samples == Samples::kReal) return ChosenEffort{Effort::kDefault, ""};
+  if (samples == Samples::kReal || samples == Samples::kSecondOrder) {
+    return ChosenEffort{Effort::kDefault, ""};
+  }
+  if (samples == Samples::kTooFew) {
+    const std::string why = cat("second-order statistics need ", accuracy::kLeastStatisticsSamples,
+                                " samples or more, and the file has fewer");
+    if (!effort.empty()) return bad_data("--effort default: ", why);
+    return ChosenEffort{Effort::kFast, why};
+  }
   const std::string_view why = samples == Samples::kNone
                                    ? "a statistics file holds ranges, not samples"
                                    : "made-up samples say nothing about rounding";

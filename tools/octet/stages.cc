@@ -1,10 +1,12 @@
 #include "tools/octet/stages.h"
 
 #include <algorithm>
+#include <iomanip>
 #include <sstream>
 #include <vector>
 
 #include "backends/backends.h"
+#include "compiler/accuracy/statistics_recipe.h"
 #include "compiler/base/files.h"
 #include "compiler/base/log.h"
 #include "compiler/onnx/export.h"
@@ -57,6 +59,7 @@ Result<MadePlan> plan_from_samples(const std::string& model,
                  gather(model, graph, dataset, std::move(calibrate), invocation));
     out.samples = statistics.samples;
     OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
+    out.real = graph;
     return out;
   }
   accuracy::RecipeOptions options;
@@ -81,24 +84,75 @@ Result<MadePlan> plan_from_samples(const std::string& model,
   out.plan = std::move(made->plan);
   out.samples = made->samples;
   out.report = made->report;
+  out.real = made->equalized;
+  return out;
+}
+
+Result<MadePlan> plan_from_file(const std::string& statistics,
+                                const std::shared_ptr<const ir::Graph>& graph,
+                                const plan::BackendSpec& spec, const plan::Recipe& recipe,
+                                const PlanOptions& options, const Invocation& invocation) {
+  OCTET_ASSIGN(const calibration::Statistics seen, read_statistics(statistics));
+  Samples samples = Samples::kNone;
+  if (!seen.layers.empty()) {
+    samples =
+        seen.samples < accuracy::kLeastStatisticsSamples ? Samples::kTooFew : Samples::kSecondOrder;
+    if (seen.data_free) samples = Samples::kMadeUp;
+  }
+  OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options, samples));
+  MadePlan out;
+  out.samples = seen.samples;
+  out.from_statistics = true;
+  if (effort.effort == Effort::kFast) {
+    out.why_fast = effort.why;
+    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, seen, spec, recipe));
+    out.real = graph;
+    return out;
+  }
+  accuracy::RecipeOptions run;
+  run.threads = invocation.thread_count();
+  OCTET_ASSIGN(run.max_memory, invocation.memory_limit());
+  Progress progress(invocation, "rounding layers", "done");
+  run.progress = [&](const std::string&, size_t done, size_t all) { progress.update(done, all); };
+  OCTET_ASSIGN(accuracy::RecipeResult made,
+               accuracy::plan_from_statistics(graph, seen, spec, recipe, run));
+  out.plan = std::move(made.plan);
+  out.report = made.report;
+  out.real = made.equalized;
   return out;
 }
 
 Json accuracy_json(const MadePlan& made) {
   if (!made.report) return {{"effort", "fast"}, {"why", made.why_fast}};
+  Json worst = Json::array();
+  for (const auto& layer : made.report->worst) {
+    worst.push_back({{"layer", layer.node}, {"sqnr_db", layer.sqnr}});
+  }
   return {{"effort", "default"},
           {"equalized_tensors", made.report->equalized_tensors},
           {"equalized_channels", made.report->equalized_channels},
           {"layers", made.report->layers},
           {"rounded_by_second_order", made.report->rounded},
-          {"biases_corrected", made.report->corrected}};
+          {"biases_corrected", made.report->corrected},
+          {"from_statistics", made.from_statistics},
+          {"worst_layers", worst}};
 }
 
 std::string accuracy_text(const MadePlan& made) {
   if (!made.report) return cat("accuracy   ranges only: ", made.why_fast, "\n");
-  return cat("accuracy   ", made.report->rounded, " of ", made.report->layers,
-             " layers rounded by second order, ", made.report->corrected, " biases corrected, ",
-             made.report->equalized_tensors, " tensors equalized\n");
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << "accuracy   " << made.report->rounded << " of " << made.report->layers
+      << " layers rounded by second order, " << made.report->corrected << " biases corrected, "
+      << made.report->equalized_tensors << " tensors equalized"
+      << (made.from_statistics ? ", from statistics alone\n" : "\n");
+  const auto& worst = made.report->worst;
+  for (size_t i = 0; i < worst.size(); ++i) {
+    out << (i == 0 ? "worst      " : ", ") << worst[i].node << ' ' << std::fixed
+        << std::setprecision(1) << worst[i].sqnr << " dB";
+  }
+  if (!worst.empty()) out << " at the layer itself; octet analyze tells more\n";
+  return out.str();
 }
 
 Result<calibration::Statistics> read_statistics(const std::string& path) {

@@ -32,12 +32,19 @@ struct MadePlan {
   int64_t samples = 0;
   std::optional<accuracy::RecipeReport> report;  // of the default effort
   std::string why_fast;                          // of the other
+  bool from_statistics = false;                  // the report is of a statistics file
+  std::shared_ptr<const ir::Graph> real;  // the float graph that the plan's quantizers speak of
 };
 Result<MadePlan> plan_from_samples(const std::string& model,
                                    const std::shared_ptr<const ir::Graph>& graph,
                                    const data::Dataset& dataset, const plan::BackendSpec& spec,
                                    const plan::Recipe& recipe, const ChosenEffort& effort,
                                    const Invocation& invocation);
+// The same out of a statistics file, whose second-order statistics are used where it has some.
+Result<MadePlan> plan_from_file(const std::string& statistics,
+                                const std::shared_ptr<const ir::Graph>& graph,
+                                const plan::BackendSpec& spec, const plan::Recipe& recipe,
+                                const PlanOptions& options, const Invocation& invocation);
 // What the summary says of accuracy.
 Json accuracy_json(const MadePlan& made);
 std::string accuracy_text(const MadePlan& made);
