@@ -64,6 +64,11 @@ void ChannelRanges::observe(ValueId value, const Tensor& tensor) {
   }
 }
 
+void ChannelRanges::put(ValueId value, std::vector<float> magnitudes) {
+  const auto it = entries_.find(value);
+  if (it != entries_.end()) it->second.magnitudes = std::move(magnitudes);
+}
+
 const std::vector<float>& ChannelRanges::of(ValueId value) const {
   static const std::vector<float> none;
   const auto it = entries_.find(value);

@@ -19,6 +19,8 @@ class ChannelRanges {
   };
   explicit ChannelRanges(const std::vector<Axis>& values);
   void observe(ir::ValueId value, const ir::Tensor& tensor);
+  // As if a tensor of these magnitudes had been seen.
+  void put(ir::ValueId value, std::vector<float> magnitudes);
   // Empty when it was never seen.
   const std::vector<float>& of(ir::ValueId value) const;
   // Least value of every channel. Empty when it was never seen.

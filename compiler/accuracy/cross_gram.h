@@ -33,7 +33,6 @@ struct GroupMoments {
   std::vector<double> gram;   // columns x columns
   std::vector<double> cross;  // columns x columns
 };
-enum class Columns { kFit, kApart, kAll };
 // `real`: sums of the float columns; `x_scale`: real numbers per unit of the quantized ones.
 GroupMoments group_moments(const GramSums& grams, const CrossSums& cross, const ColumnSums& real,
                            double x_scale, int64_t group, Columns columns, Means means);

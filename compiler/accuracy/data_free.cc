@@ -316,7 +316,10 @@ class DataFree {
   }
 
   // As RecipeRun::finish: the plan speaks of the canonical graph.
-  Status finish() { return finish_plan(*canonical_, *equalized_, edits_, out_.plan); }
+  Status finish() {
+    out_.equalized = equalized_;
+    return finish_plan(*canonical_, *equalized_, edits_, out_.plan);
+  }
 
   const std::shared_ptr<const Graph>& canonical_;
   const plan::BackendSpec& spec_;

@@ -51,6 +51,11 @@ Status Workbench::round(Draft& draft, plan::QuantPlan& plan) const {
   draft.report.rounded = refined.rounded;
   draft.report.corrected = refined.corrected;
   draft.report.targeted = refined.targeted;
+  constexpr size_t kShown = 3;
+  draft.report.worst = refined.quality;
+  std::stable_sort(draft.report.worst.begin(), draft.report.worst.end(),
+                   [](const auto& a, const auto& b) { return a.sqnr < b.sqnr; });
+  draft.report.worst.resize(std::min(kShown, draft.report.worst.size()));
   return {};
 }
 

@@ -69,6 +69,7 @@ class Equalizer {
     choose();
     rewrite();
     scale_in_front();
+    out_.factors = factors_;
     return std::move(out_);
   }
 
@@ -330,7 +331,8 @@ Equalization apply_factors(const Graph& graph, const ChannelClasses& classes,
                            const std::vector<Layer>& layers, std::vector<float> factors,
                            std::map<ValueId, Tensor> constants) {
   const ChannelRanges none({});
-  return Equalizer(graph, classes, layers, none).write(std::move(factors), std::move(constants));
+  return Equalizer(graph, classes, layers, none, {})
+      .write(std::move(factors), std::move(constants));
 }
 
 }  // namespace octet::accuracy

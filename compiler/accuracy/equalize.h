@@ -39,8 +39,9 @@ struct Equalization {
   std::vector<plan::Scaling> scalings;
   // Of what linear operators compute, by value; only those that are not all 1.
   std::map<ir::ValueId, std::vector<float>> value_factors;
-  size_t channels = 0;  // whose factor is not 1
-  size_t tensors = 0;   // layer inputs that changed
+  size_t channels = 0;              // whose factor is not 1
+  size_t tensors = 0;               // layer inputs that changed
+  std::vector<float> factors = {};  // by class of channels (channels.h)
 };
 
 struct EqualizeOptions {

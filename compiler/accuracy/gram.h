@@ -18,6 +18,8 @@
 namespace octet::accuracy {
 
 enum class Part { kFit, kApart };
+// Of which part, or both.
+enum class Columns { kFit, kApart, kAll };
 
 // `position`: its place among the sampled ones.
 Part part_of(size_t sample, size_t position);

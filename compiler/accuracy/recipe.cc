@@ -13,6 +13,7 @@ Result<RecipeResult> plan_with_recipe(const std::shared_ptr<const ir::Graph>& ca
   OCTET_ASSIGN(out.plan, finished(*draft, draft->plan));
   out.samples = draft->statistics.samples;
   out.report = draft->report;
+  out.equalized = draft->graph;
   out.draft = std::move(draft);
   return out;
 }

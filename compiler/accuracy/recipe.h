@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "compiler/accuracy/refine.h"
 #include "compiler/base/result.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/data/dataset.h"
@@ -38,6 +39,8 @@ struct RecipeReport {
   size_t targeted = 0;   // layers rounded towards the float output (weights of less than 8 bits)
   size_t dead_channels = 0;  // absorbed into the next bias (per-tensor weights)
   size_t high_biases = 0;    // channels whose bias the next one took over (per-tensor weights)
+  // The layers whose own output suffers most from their quantizers, worst first, at most 3.
+  std::vector<LayerQuality> worst = {};
 };
 
 struct Draft;
@@ -47,6 +50,9 @@ struct RecipeResult {
   int64_t samples = 0;
   RecipeReport report;
   std::shared_ptr<const Draft> draft = nullptr;  // to decide further from; see draft.h
+  // The float graph that the plan's quantizers speak of: the canonical one, equalized, with its
+  // biases as they were.
+  std::shared_ptr<const ir::Graph> equalized;
 };
 
 // The same plan for any number of threads. Errors are those of calibrate and make_plan.

@@ -11,7 +11,9 @@
 #include "compiler/accuracy/layer_error.h"
 #include "compiler/accuracy/layer_rounding.h"
 #include "compiler/accuracy/lockstep.h"
+#include "compiler/accuracy/round_layer.h"
 #include "compiler/accuracy/targeted_layer.h"
+#include "compiler/accuracy/tensor_error.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
@@ -283,6 +285,7 @@ class Refiner {
       ++report_.rounded;
       OCTET_TRY(put_weight(index, chosen));
     }
+    OCTET_TRY(judge(index, grams, rows, std::min(before, after), x_scale));
     return correct_bias(index, grams, rows, chosen, x_scale, Correction::kWhereItHelps);
   }
 
@@ -329,12 +332,31 @@ class Refiner {
                         best == kTargeted ? Correction::kAlways : Correction::kWhereItHelps);
   }
 
+  // `error`: of the weight, on the columns kept apart.
+  Status judge(size_t index, const GramSums& grams, const std::vector<float>& rows, double error,
+               double x_scale) {
+    const Layer& layer = layers_[index];
+    const RowIntegers nothing{std::vector<int32_t>(rows.size(), 0),
+                              std::vector<float>(static_cast<size_t>(layer.layout.channels()))};
+    OCTET_ASSIGN(const double power,
+                 apart_error(layer.layout, grams, rows, nothing, options_.threads));
+    double squares = 0.0;
+    for (const float w : rows) squares += static_cast<double>(w) * static_cast<double>(w);
+    // Integers carry a rounding error of variance 1/12 in their own units; floats carry none.
+    const bool integers = x_scale != 1.0;
+    const double data =
+        integers ? squares * static_cast<double>(grams.sums.apart_count) / 12.0 : 0.0;
+    const auto sqnr = decibels(power, error + data);
+    if (sqnr) {
+      report_.quality.push_back({ir::display_name(graph_, graph_.node(layer.node)), *sqnr});
+    }
+    return {};
+  }
+
   Result<RowIntegers> nearest(size_t index) const {
     const Layer& layer = layers_[index];
     const ir::QuantParams& params = plan_.constants[quantizer_[index]].params;
-    const Tensor& weight = *graph_.constant(layer.weight);
-    OCTET_ASSIGN(const Tensor integers, plan::quantize_constant(weight, params));
-    return as_rows(layer.layout, params, weight.shape(), integers.to_floats());
+    return nearest_rows(layer.layout, *graph_.constant(layer.weight), params);
   }
 
   std::vector<float> least_scales(const Layer& layer, double x_scale) const {
@@ -342,14 +364,9 @@ class Refiner {
     return plan::bias_scale_floor(*graph_.constant(layer.bias), static_cast<float>(x_scale));
   }
 
-  // Few columns for their number of weights overfit: more damping then holds the weights where they
-  // were.
   static double damping_for(const GramSums& grams, Columns columns) {
-    constexpr double kFew = 0.1;
-    constexpr double kEnough = 0.01;
-    const int64_t count =
-        grams.sums.fit_count + (columns == Columns::kAll ? grams.sums.apart_count : 0);
-    return count < grams.layout.columns ? kFew : kEnough;
+    const int64_t apart = columns == Columns::kAll ? grams.sums.apart_count : 0;
+    return accuracy::damping_for(grams.sums.fit_count + apart, grams.layout.columns);
   }
 
   LayerRounding rounding_of(size_t index, double damping, std::span<const float> least) const {
@@ -357,9 +374,7 @@ class Refiner {
     SecondOrderOptions options;
     options.threads = options_.threads;
     options.damping = damping;
-    const plan::OpRule* rule = spec_.find_op(graph_.node(layer.node));
-    const plan::Space* space = rule == nullptr ? nullptr : spec_.find_space(rule->weight_space);
-    if (space != nullptr) options.scale_form = space->scales;
+    options.scale_form = scale_form_of(spec_, graph_.node(layer.node));
     return {layer.layout, plan_.constants[quantizer_[index]].params,
             graph_.constant(layer.weight)->shape(), least, options};
   }
@@ -367,30 +382,20 @@ class Refiner {
   Result<RowIntegers> second_order(size_t index, const GramSums& grams, Columns learnt,
                                    const std::vector<float>& rows, double x_scale) const {
     const std::vector<float> least = least_scales(layers_[index], x_scale);
-    const auto gram_of = [&](int64_t group, std::vector<double>& room) {
-      if (learnt == Columns::kFit) return grams.fit_gram(group);
-      room = grams.all_columns(group);
-      return Gram{room, static_cast<size_t>(grams.layout.columns)};
-    };
-    return round_weights(rounding_of(index, damping_for(grams, learnt), least), rows, gram_of);
+    return round_weights(rounding_of(index, damping_for(grams, learnt), least), rows,
+                         grams_over(grams, learnt));
   }
 
   Status put_weight(size_t index, const RowIntegers& chosen) {
     const Layer& layer = layers_[index];
     plan::ConstantQuantizer& quantizer = plan_.constants[quantizer_[index]];
     const auto& shape = graph_.constant(layer.weight)->shape();
-    ir::QuantParams::Spec spec = quantizer.params.spec();
-    spec.scales = scales_of(layer.layout, quantizer.params, shape, chosen);
-    OCTET_ASSIGN(quantizer.params, ir::QuantParams::make(std::move(spec)));
-    OCTET_ASSIGN(Tensor integers, Tensor::zeros(quantizer.params.storage(), shape));
-    const std::vector<int32_t> ordered = from_weight_rows<int32_t>(layer.layout, chosen.integers);
-    for (size_t i = 0; i < ordered.size(); ++i) {
-      integers.set_from_int64(static_cast<int64_t>(i), ordered[i]);
-    }
+    OCTET_ASSIGN(RoundedWeight made, to_weight(layer.layout, shape, chosen, quantizer.params));
+    quantizer.params = std::move(made.params);
     const ValueId id = simulation_.find_value(name(layer.weight));
-    simulation_.set_constant(id,
-                             std::make_shared<const Tensor>(on_grid(integers, quantizer.params)));
-    quantizer.integers = std::move(integers);
+    simulation_.set_constant(
+        id, std::make_shared<const Tensor>(on_grid(made.integers, quantizer.params)));
+    quantizer.integers = std::move(made.integers);
     return {};
   }
 

@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "compiler/accuracy/float_columns.h"
@@ -31,12 +32,19 @@ struct RefineOptions {
   std::function<void(size_t, size_t)> progress = nullptr;  // (layers done, all)
 };
 
+// What the rounding of a layer's weight and data changes at its own output, in dB.
+struct LayerQuality {
+  std::string node;
+  double sqnr = 0.0;
+};
+
 struct RefineReport {
   size_t samples = 0;  // that took part
   size_t layers = 0;
-  size_t rounded = 0;    // by second order
-  size_t targeted = 0;   // of those, towards the float output (weights of less than 8 bits)
-  size_t corrected = 0;  // biases
+  size_t rounded = 0;                      // by second order
+  size_t targeted = 0;                     // of those, towards the float output (few bits)
+  size_t corrected = 0;                    // biases
+  std::vector<LayerQuality> quality = {};  // of the layers that could be judged
 };
 
 // The samples that take part: at most 128, evenly spaced over what there is, in an order of which

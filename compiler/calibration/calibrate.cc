@@ -180,6 +180,7 @@ Result<Statistics> Calibration::run(const data::Dataset& dataset) const {
     if (!inputs.ok()) return inputs.error();
     digests[index] = sample_digest(*inputs);
     observers[worker].begin(index);
+    if (options.starts != nullptr) options.starts(index, digests[index]);
     auto outputs = interpreter_.run(*inputs, &observers[worker]);
     if (!outputs.ok()) return outputs.error().in(cat("sample ", sample));
     observers[worker].finish();

@@ -32,6 +32,9 @@ struct CalibrateOptions {
   // tensor in row-major order). Called from several threads at once, for different samples.
   std::set<ir::ValueId> shown = {};
   std::function<Status(size_t, ir::ValueId, const ir::Tensor&)> show = nullptr;
+  // Called before a sample runs, with its index and its sample_digest; from several threads at
+  // once.
+  std::function<void(size_t, uint64_t)> starts = nullptr;
   // Called after each sample with (done, all); from any thread, one call at a time.
   std::function<void(size_t, size_t)> progress = nullptr;
 };

@@ -47,6 +47,23 @@ Status Statistics::merge(const Statistics& other) {
     }
     it->second.merge(tensor);
   }
+  return merge_second_order(other);
+}
+
+Status Statistics::merge_second_order(const Statistics& other) {
+  if (layers.empty() != other.layers.empty()) {
+    return usage_error(
+        "one of the statistics has second-order statistics and the other has none; calibrate all "
+        "shards with the same options");
+  }
+  for (const auto& [name, layer] : other.layers) {
+    const auto [it, is_new] = layers.emplace(name, layer);
+    if (!is_new) OCTET_TRY(it->second.merge(layer).in(cat("layer ", quote_name(name))));
+  }
+  for (const auto& [name, value] : other.channels) {
+    const auto [it, is_new] = channels.emplace(name, value);
+    if (!is_new) OCTET_TRY(it->second.merge(value).in(cat("value ", quote_name(name))));
+  }
   return {};
 }
 

@@ -10,6 +10,7 @@
 
 #include "compiler/base/result.h"
 #include "compiler/calibration/histogram.h"
+#include "compiler/calibration/layer_statistics.h"
 #include "compiler/numerics/exact_sum.h"
 
 namespace octet::calibration {
@@ -36,6 +37,10 @@ struct Statistics {
   // Of the contents of each sample (sample_digest), sorted; equal samples stand as often as there
   // are. Tells when a file is about to be counted twice.
   std::vector<uint64_t> digests = {};
+  // With --second-order: by the first output of the layer (of those that read the same columns, the
+  // first in the graph), and by value name.
+  std::map<std::string, LayerStatistics> layers = {};
+  std::map<std::string, ChannelStatistics> channels = {};
 
   // How many samples of `other` are samples of this, too.
   int64_t common_samples(const Statistics& other) const;
@@ -48,6 +53,9 @@ struct Statistics {
   // hexadecimal so that nothing is lost.
   std::string to_text() const;
   static Result<Statistics> from_text(std::string_view text);
+
+ private:
+  Status merge_second_order(const Statistics& other);
 };
 
 }  // namespace octet::calibration

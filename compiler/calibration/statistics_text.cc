@@ -9,11 +9,17 @@
 //   sum_min INDEX:LIMB...                       of ExactSum, limbs that are not 0
 //   sum_max INDEX:LIMB...
 //   histogram EXPONENT INDEX:COUNT...           only bins that are not empty
+//   channels "NAME" AXIS LOW HIGH LOW HIGH...   second order: floats in hexadecimal
+//   layer "NAME" GROUPS COLUMNS BLOCK
+//   fit EXPONENT COUNT BASE64                   sums, then products, as variable-length integers
+//   apart EXPONENT COUNT BASE64
 //   end
+// Files without second-order statistics have no line of the last four kinds.
 #include <algorithm>
 #include <array>
 #include <charconv>
 
+#include "compiler/base/base64.h"
 #include "compiler/calibration/statistics.h"
 
 namespace octet::calibration {
@@ -211,6 +217,113 @@ Result<TensorStatistics> read_tensor(Reader& reader) {
   return out;
 }
 
+// Seven bits a byte, least significant first, the highest bit set in all but the last; the sign in
+// the lowest bit of the number.
+void put_integer(std::vector<std::byte>& out, int64_t value) {
+  auto rest = (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
+  while (rest >= 0x80) {
+    out.push_back(static_cast<std::byte>(rest | 0x80));
+    rest >>= 7;
+  }
+  out.push_back(static_cast<std::byte>(rest));
+}
+
+bool take_integer(std::span<const std::byte>& bytes, int64_t& value) {
+  uint64_t rest = 0;
+  for (int shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
+    const auto byte = static_cast<uint64_t>(bytes.front());
+    bytes = bytes.subspan(1);
+    rest |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      value = static_cast<int64_t>(rest >> 1) ^ -static_cast<int64_t>(rest & 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+void write_buckets(std::string& out, std::string_view key,
+                   const LayerStatistics::Buckets& buckets) {
+  for (const auto& [exponent, bucket] : buckets) {
+    std::vector<std::byte> bytes;
+    for (const int64_t sum : bucket.sums) put_integer(bytes, sum);
+    for (const int64_t product : bucket.products) put_integer(bytes, product);
+    out += cat(key, " ", exponent, " ", bucket.count, " ", to_base64(bytes), "\n");
+  }
+}
+
+void write_second_order(std::string& out, const Statistics& statistics) {
+  for (const auto& [name, value] : statistics.channels) {
+    out += cat("channels ", escape(name), " ", value.axis);
+    for (size_t c = 0; c < value.low.size(); ++c) {
+      out += cat(" ", hex_float(value.low[c]), " ", hex_float(value.high[c]));
+    }
+    out += '\n';
+  }
+  for (const auto& [name, layer] : statistics.layers) {
+    out +=
+        cat("layer ", escape(name), " ", layer.groups, " ", layer.columns, " ", layer.block, "\n");
+    write_buckets(out, "fit", layer.fit);
+    write_buckets(out, "apart", layer.apart);
+  }
+}
+
+Result<ChannelStatistics> read_channels(Reader& reader) {
+  ChannelStatistics out;
+  if (!reader.number(out.axis) || out.axis < 0) return reader.error("expected AXIS");
+  while (!reader.line().empty()) {
+    float low = 0.0F;
+    float high = 0.0F;
+    // A channel that held nothing has the range [inf, -inf].
+    if (!reader.real(low) || !reader.real(high)) return reader.error("expected LOW HIGH");
+    out.low.push_back(low);
+    out.high.push_back(high);
+  }
+  return out;
+}
+
+Result<LayerStatistics> read_layer(Reader& reader) {
+  LayerStatistics out;
+  if (!reader.number(out.groups) || !reader.number(out.columns) || !reader.number(out.block) ||
+      !LayerStatistics::product_count(out.groups, out.columns, out.block)) {
+    return reader.error("expected GROUPS COLUMNS BLOCK");
+  }
+  return out;
+}
+
+Status read_bucket(Reader& reader, const LayerStatistics& layer,
+                   LayerStatistics::Buckets& buckets) {
+  int exponent = 0;
+  ColumnProducts bucket;
+  if (!reader.number(exponent) || exponent % LayerStatistics::kStep != 0 ||
+      exponent < LayerStatistics::kLeastExponent || exponent > LayerStatistics::kGreatestExponent ||
+      !reader.number(bucket.count) || bucket.count < 1 ||
+      bucket.count > LayerStatistics::kMostColumns) {
+    return reader.error("expected EXPONENT COUNT");
+  }
+  const auto decoded = from_base64(reader.word());
+  if (!decoded.ok()) return reader.error("expected base64");
+  std::span<const std::byte> bytes(*decoded);
+  const int64_t sums = layer.groups * layer.columns;
+  const int64_t all =
+      sums + *LayerStatistics::product_count(layer.groups, layer.columns, layer.block);
+  // A number takes a byte at least, so memory is bounded by the file.
+  if (all > static_cast<int64_t>(bytes.size())) return reader.error("too few sums");
+  const int64_t greatest = bucket.count << (2 * LayerStatistics::kBits);
+  for (int64_t i = 0; i < all; ++i) {
+    int64_t value = 0;
+    if (!take_integer(bytes, value) || value > greatest || value < -greatest) {
+      return reader.error("a sum that cannot be");
+    }
+    (i < sums ? bucket.sums : bucket.products).push_back(value);
+  }
+  if (!bytes.empty()) return reader.error("too many sums");
+  if (!buckets.emplace(exponent, std::move(bucket)).second) {
+    return reader.error("an exponent that was there already");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string Statistics::to_text() const {
@@ -232,6 +345,7 @@ std::string Statistics::to_text() const {
     }
     out += '\n';
   }
+  write_second_order(out, *this);
   return out + "end\n";
 }
 
@@ -257,6 +371,7 @@ Result<Statistics> Statistics::from_text(std::string_view text) {
   out.data_free = data_free != 0;
   OCTET_ASSIGN(out.digests, read_digests(reader));
   TensorStatistics* current = nullptr;
+  LayerStatistics* layer = nullptr;
   while (reader.next_line()) {
     const std::string_view key = reader.word();
     if (key == "end") return out;
@@ -266,8 +381,17 @@ Result<Statistics> Statistics::from_text(std::string_view text) {
       current = &out.tensors.insert_or_assign(name, std::move(tensor)).first->second;
     } else if (key == "histogram" && current != nullptr) {
       OCTET_ASSIGN(current->histogram, read_histogram(reader));
+    } else if (key == "channels") {
+      OCTET_ASSIGN(const std::string name, unescape(reader.word(), reader));
+      OCTET_ASSIGN(out.channels[name], read_channels(reader));
+    } else if (key == "layer") {
+      OCTET_ASSIGN(const std::string name, unescape(reader.word(), reader));
+      OCTET_ASSIGN(LayerStatistics read, read_layer(reader));
+      layer = &out.layers.insert_or_assign(name, std::move(read)).first->second;
+    } else if ((key == "fit" || key == "apart") && layer != nullptr) {
+      OCTET_TRY(read_bucket(reader, *layer, key == "fit" ? layer->fit : layer->apart));
     } else {
-      return reader.error("expected tensor, histogram or end");
+      return reader.error("expected tensor, histogram, channels, layer or end");
     }
   }
   return reader.error("the file is cut short");

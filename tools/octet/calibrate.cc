@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "compiler/accuracy/second_order_statistics.h"
 #include "compiler/base/files.h"
 #include "compiler/base/names.h"
 #include "tools/octet/model_input.h"
@@ -13,6 +14,7 @@ struct CalibrateOptions {
   std::string model;
   std::string output;
   std::string shard;
+  bool second_order = false;
   DataOptions data;
 };
 
@@ -39,16 +41,33 @@ Status calibrate(const CalibrateOptions& options, const Invocation& invocation) 
   OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));
   run.values = calibration::observable_values(*graph);
   run.histograms = run.values;
-  OCTET_ASSIGN(const calibration::Statistics statistics,
+  std::unique_ptr<accuracy::SecondOrderGatherer> second_order;
+  if (options.second_order) {
+    OCTET_ASSIGN(const int64_t memory, invocation.memory_limit());
+    auto made = accuracy::SecondOrderGatherer::make(*graph, accuracy::second_order_limit(memory));
+    if (!made.ok()) return made.error().in(options.model);
+    second_order = std::move(made).value();
+    run.shown = second_order->values();
+    run.starts = [&](size_t sample, uint64_t digest) { second_order->starts(sample, digest); };
+    run.show = [&](size_t sample, ir::ValueId value, const ir::Tensor& tensor) {
+      return second_order->observe(sample, value, tensor);
+    };
+  }
+  OCTET_ASSIGN(calibration::Statistics statistics,
                gather(options.model, graph, *dataset, std::move(run), invocation));
+  if (second_order != nullptr) second_order->finish(statistics);
   OCTET_TRY(write_file_atomic(options.output, statistics.to_text()));
   if (invocation.json) {
     print_result(Json{{"output", options.output},
                       {"samples", statistics.samples},
-                      {"tensors", statistics.tensors.size()}});
+                      {"tensors", statistics.tensors.size()},
+                      {"second_order_layers", statistics.layers.size()}});
   } else {
-    print_result(cat("wrote      ", options.output, ": ", statistics.tensors.size(),
-                     " tensors over ", statistics.samples, " samples\n"));
+    const std::string layers =
+        second_order == nullptr ? ""
+                                : cat(" and ", statistics.layers.size(), " layers' second order");
+    print_result(cat("wrote      ", options.output, ": ", statistics.tensors.size(), " tensors",
+                     layers, " over ", statistics.samples, " samples\n"));
   }
   return {};
 }
@@ -62,10 +81,15 @@ void add_calibrate(CLI::App& app, Invocation& invocation) {
       "Runs samples through the model and writes what was seen to a statistics file; it serves "
       "every backend and every range method",
       "  octet calibrate model.onnx --data calibration.npy -o model.stats\n"
-      "  octet calibrate model.onnx --data calibration.npy --shard 2/3 -o part2.stats");
+      "  octet calibrate model.onnx --data calibration.npy --shard 2/3 -o part2.stats\n"
+      "  octet calibrate model.onnx --data calibration.npy --second-order -o model.stats");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("-o,--output", options->output, "Statistics file to write")->required();
   verb.add_option("--shard", options->shard, "Take every N-th sample from the I-th on: I/N");
+  verb.add_flag(
+      "--second-order", options->second_order,
+      "Also what --effort default needs: products of the columns that layers read, within "
+      "a quarter of --max-memory and 256MiB, and the range of every channel");
   add_data_options(verb, options->data);
   add_run_options(verb, invocation);
   verb.callback([options, &invocation] {

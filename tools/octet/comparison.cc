@@ -16,13 +16,6 @@ using ir::Graph;
 using ir::Tensor;
 using ir::ValueId;
 
-std::optional<double> TensorError::sqnr() const {
-  constexpr double kLargest = 200.0;
-  if (power <= 0.0) return std::nullopt;
-  if (noise <= 0.0) return kLargest;
-  return std::min(kLargest, 10.0 * std::log10(power / noise));
-}
-
 std::optional<double> Comparison::worst_sqnr() const {
   std::optional<double> worst;
   for (const TensorError& output : outputs) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/accuracy/tensor_error.h"
 #include "compiler/data/dataset.h"
 #include "compiler/interpreter/interpreter.h"
 #include "compiler/ir/graph.h"
@@ -15,16 +16,7 @@
 
 namespace octet::tools {
 
-// The second tensor as a noisy form of the first.
-struct TensorError {
-  std::string name;
-  double power = 0.0;    // sum of squares of the first model's
-  double noise = 0.0;    // sum of squared differences
-  double largest = 0.0;  // greatest absolute difference
-
-  // 10 log10(power / noise) in dB, at most 200; nothing when the tensor is all zeros.
-  std::optional<double> sqnr() const;
-};
+using accuracy::TensorError;  // the second model's tensor as a noisy form of the first's
 
 struct Comparison {
   size_t samples = 0;

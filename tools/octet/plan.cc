@@ -23,12 +23,7 @@ Result<MadePlan> made_plan(const PlanVerbOptions& options, const Invocation& inv
   OCTET_ASSIGN(const plan::Recipe recipe, chosen_recipe(options.plan));
   OCTET_TRY(plan::check_selectors(recipe, *graph).in(options.plan.recipe));
   if (options.data.path.empty()) {
-    OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options.plan, Samples::kNone));
-    OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options.statistics));
-    MadePlan out;
-    out.why_fast = effort.why;
-    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, statistics, spec, recipe));
-    return out;
+    return plan_from_file(options.statistics, graph, spec, recipe, options.plan, invocation);
   }
   if (options.data.path == kNoData) {
     return plan_from_norms(options.model, graph, options.data, spec, recipe, options.plan,

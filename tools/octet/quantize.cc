@@ -80,13 +80,8 @@ class Quantization {
  private:
   Result<MadePlan> make() {
     if (!options_.statistics.empty()) {
-      OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options_.plan, Samples::kNone));
-      OCTET_ASSIGN(const calibration::Statistics statistics, read_statistics(options_.statistics));
-      MadePlan out;
-      out.why_fast = effort.why;
-      out.samples = statistics.samples;
-      OCTET_ASSIGN(out.plan, plan::make_plan(*graph_, statistics, spec_, recipe_));
-      return out;
+      return plan_from_file(options_.statistics, graph_, spec_, recipe_, options_.plan,
+                            invocation_);
     }
     if (options_.data.path == kNoData) {
       return plan_from_norms(options_.model, graph_, options_.data, spec_, recipe_, options_.plan,

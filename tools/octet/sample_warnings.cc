@@ -18,6 +18,8 @@ bool holds_one_number(const ir::Tensor& tensor) {
          std::memcmp(bytes.data(), bytes.data() + element, bytes.size() - element) == 0;
 }
 
+}  // namespace
+
 // Masks and segment numbers may well be constant; a sample is blank when nothing else is in it.
 bool is_blank(const data::Sample& sample) {
   const bool any = std::any_of(sample.begin(), sample.end(), holds_one_number);
@@ -31,8 +33,6 @@ bool is_zero(const data::Sample& sample) {
     return tensor.element_count() == 0 || tensor.at_as_double(0) == 0.0;
   });
 }
-
-}  // namespace
 
 Result<data::Sample> WatchedDataset::get(size_t index) const {
   auto sample = dataset_.get(index);

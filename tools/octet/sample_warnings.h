@@ -11,6 +11,11 @@
 
 namespace octet::tools {
 
+// True when every input holds one number only, in all of its elements (inputs of one element do not
+// count), and when that number is 0 everywhere.
+bool is_blank(const data::Sample& sample);
+bool is_zero(const data::Sample& blank);
+
 // Hands on the samples of another dataset and looks at each on the way. What it finds does not
 // depend on the order in which they are taken.
 class WatchedDataset : public data::Dataset {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backends/backends.h"
+#include "compiler/accuracy/statistics_recipe.h"
 #include "compiler/base/names.h"
 
 namespace octet::tools {
@@ -84,9 +85,20 @@ Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) 
   if (samples == Samples::kReal) {
     return ChosenEffort{effort == "best" ? Effort::kBest : Effort::kDefault, ""};
   }
-  const std::string_view why = samples == Samples::kNone
-                                   ? "a statistics file holds ranges, not samples"
-                                   : "made-up samples say nothing about rounding";
+  if (samples == Samples::kSecondOrder && effort != "best") {
+    return ChosenEffort{Effort::kDefault, ""};
+  }
+  if (samples == Samples::kTooFew) {
+    const std::string why = cat("second-order statistics need ", accuracy::kLeastStatisticsSamples,
+                                " samples or more, and the file has fewer");
+    if (!effort.empty()) return bad_data("--effort ", effort, ": ", why);
+    return ChosenEffort{Effort::kFast, why};
+  }
+  const std::string_view why = samples == Samples::kMadeUp
+                                   ? "made-up samples say nothing about rounding"
+                               : samples == Samples::kSecondOrder
+                                   ? "changes are judged on them, and a statistics file has none"
+                                   : "a statistics file holds ranges, not samples";
   if (!effort.empty()) return usage_error("--effort ", effort, " needs real samples: ", why);
   return ChosenEffort{Effort::kFast, std::string(why)};
 }

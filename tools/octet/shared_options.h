@@ -41,9 +41,16 @@ enum class Effort {
 };
 // --effort: fast, default or best.
 void add_effort_option(CLI::App& verb, PlanOptions& options);
-// kUsage for another word, and for `default` and `best` where only a statistics file is given. When
-// the option is absent: default with samples, fast without.
-enum class Samples { kReal, kMadeUp, kNone };
+// kUsage for another word, for `default` and `best` where only ranges are given, and for `best`
+// without samples; kBadData for `default` of too few samples. When the option is absent: default
+// where that can be, fast otherwise.
+enum class Samples {
+  kReal,
+  kMadeUp,
+  kNone,         // a statistics file of ranges
+  kSecondOrder,  // a statistics file with second-order statistics of enough samples
+  kTooFew,       // one of too few samples for its second order to be used
+};
 struct ChosenEffort {
   Effort effort = Effort::kFast;
   std::string why;  // it is fast, for the summary; empty for default

@@ -7,6 +7,7 @@
 
 #include "backends/backends.h"
 #include "compiler/accuracy/data_free.h"
+#include "compiler/accuracy/statistics_recipe.h"
 #include "compiler/base/files.h"
 #include "compiler/base/log.h"
 #include "compiler/onnx/export.h"
@@ -107,6 +108,7 @@ Result<MadePlan> plan_from_samples(const std::string& model,
     out.samples = statistics.samples;
     OCTET_ASSIGN(out.draft, accuracy::draft_of(graph, statistics, spec, recipe));
     out.plan = out.draft->plan;
+    out.real = graph;
     return out;
   }
   const StagedProgress progress(invocation);
@@ -128,6 +130,7 @@ Result<MadePlan> plan_from_samples(const std::string& model,
   out.samples = found->recipe.samples;
   out.report = found->recipe.report;
   out.draft = std::move(found->recipe.draft);
+  out.real = out.draft->graph;
   if (effort.effort == Effort::kBest) out.search = std::move(found->report);
   return out;
 }
@@ -215,6 +218,41 @@ Result<MadePlan> plan_from_norms(const std::string& model,
   MadePlan out;
   out.plan = std::move(made->plan);
   out.report = made->report;
+  out.real = made->equalized;
+  return out;
+}
+
+Result<MadePlan> plan_from_file(const std::string& statistics,
+                                const std::shared_ptr<const ir::Graph>& graph,
+                                const plan::BackendSpec& spec, const plan::Recipe& recipe,
+                                const PlanOptions& options, const Invocation& invocation) {
+  OCTET_ASSIGN(const calibration::Statistics seen, read_statistics(statistics));
+  Samples samples = Samples::kNone;
+  if (!seen.layers.empty()) {
+    samples =
+        seen.samples < accuracy::kLeastStatisticsSamples ? Samples::kTooFew : Samples::kSecondOrder;
+    if (seen.data_free) samples = Samples::kMadeUp;
+  }
+  OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options, samples));
+  MadePlan out;
+  out.samples = seen.samples;
+  out.from_statistics = true;
+  if (effort.effort == Effort::kFast) {
+    out.why_fast = effort.why;
+    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, seen, spec, recipe));
+    out.real = graph;
+    return out;
+  }
+  accuracy::RecipeOptions run;
+  run.threads = invocation.thread_count();
+  OCTET_ASSIGN(run.max_memory, invocation.memory_limit());
+  Progress progress(invocation, "rounding layers", "done");
+  run.progress = [&](const std::string&, size_t done, size_t all) { progress.update(done, all); };
+  OCTET_ASSIGN(accuracy::RecipeResult made,
+               accuracy::plan_from_statistics(graph, seen, spec, recipe, run));
+  out.plan = std::move(made.plan);
+  out.report = made.report;
+  out.real = made.equalized;
   return out;
 }
 
@@ -244,16 +282,32 @@ Json recipe_json(const MadePlan& made) {
               {"layers", made.report->layers},
               {"rounded_by_second_order", made.report->rounded},
               {"biases_corrected", made.report->corrected}};
+  Json worst = Json::array();
+  for (const auto& layer : made.report->worst) {
+    worst.push_back({{"layer", layer.node}, {"sqnr_db", layer.sqnr}});
+  }
+  out["worst_layers"] = worst;
+  out["from_statistics"] = made.from_statistics;
   if (made.search) out["search"] = search_json(*made.search);
   return out;
 }
 
 std::string recipe_text(const MadePlan& made) {
   if (!made.report) return cat("accuracy   ranges only: ", made.why_fast, "\n");
-  return cat("accuracy   ", made.report->rounded, " of ", made.report->layers,
-             " layers rounded by second order, ", made.report->corrected, " biases corrected, ",
-             made.report->equalized_tensors, " tensors equalized\n",
-             made.search ? search_text(*made.search) : "");
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << "accuracy   " << made.report->rounded << " of " << made.report->layers
+      << " layers rounded by second order, " << made.report->corrected << " biases corrected, "
+      << made.report->equalized_tensors << " tensors equalized"
+      << (made.from_statistics ? ", from statistics alone\n" : "\n");
+  if (made.search) out << search_text(*made.search);
+  const auto& worst = made.report->worst;
+  for (size_t i = 0; i < worst.size(); ++i) {
+    out << (i == 0 ? "worst      " : ", ") << worst[i].node << ' ' << std::fixed
+        << std::setprecision(1) << worst[i].sqnr << " dB";
+  }
+  if (!worst.empty()) out << " at the layer itself; octet analyze tells more\n";
+  return std::move(out).str();
 }
 
 }  // namespace

@@ -37,12 +37,19 @@ struct MadePlan {
   std::optional<accuracy::SearchReport> search;  // of the best effort
   std::string why_fast;                          // of the other
   std::shared_ptr<const accuracy::Draft> draft;  // to decide further from
+  bool from_statistics = false;                  // the report is of a statistics file
+  std::shared_ptr<const ir::Graph> real;  // the float graph that the plan's quantizers speak of
 };
 Result<MadePlan> plan_from_samples(const std::string& model,
                                    const std::shared_ptr<const ir::Graph>& graph,
                                    const data::Dataset& dataset, const plan::BackendSpec& spec,
                                    const plan::Recipe& recipe, const ChosenEffort& effort,
                                    const Invocation& invocation);
+// The same out of a statistics file, whose second-order statistics are used where it has some.
+Result<MadePlan> plan_from_file(const std::string& statistics,
+                                const std::shared_ptr<const ir::Graph>& graph,
+                                const plan::BackendSpec& spec, const plan::Recipe& recipe,
+                                const PlanOptions& options, const Invocation& invocation);
 // A plan out of the model's batch norms (--data none). `data`: its preprocess tells what the input
 // ranges over. kUsage for options that need samples.
 Result<MadePlan> plan_from_norms(const std::string& model,

@@ -1,0 +1,496 @@
+#include "compiler/accuracy/analyze.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <set>
+
+#include "compiler/accuracy/cures.h"
+#include "compiler/accuracy/layer_probe.h"
+#include "compiler/accuracy/noise_sources.h"
+#include "compiler/accuracy/output_noise.h"
+#include "compiler/base/thread_pool.h"
+#include "compiler/calibration/calibrate.h"
+
+namespace octet::accuracy {
+
+using ir::Graph;
+using ir::NodeId;
+using ir::Tensor;
+using ir::ValueId;
+
+namespace {
+
+constexpr size_t kMostSamples = 16;
+constexpr size_t kLeastSamples = 4;
+constexpr double kMostProducts = 1.2e12;
+constexpr double kLeastGain = 0.1;  // dB: below it a cure is not worth a line
+
+// A node by its name, for reports.
+std::vector<std::string> names_of(const Graph& graph, const std::vector<NodeId>& nodes) {
+  std::vector<std::string> out;
+  for (const NodeId id : nodes) out.push_back(ir::display_name(graph, graph.node(id)));
+  return out;
+}
+
+// What the quantizer covers, half a step beyond its ends included: less is rounding, not clipping.
+std::pair<float, float> covered_by(const ir::QuantParams& params) {
+  const float scale = params.scales().front();
+  const auto zero = static_cast<float>(params.zero_points().front());
+  return {(static_cast<float>(params.qmin()) - zero - 0.5F) * scale,
+          (static_cast<float>(params.qmax()) - zero + 0.5F) * scale};
+}
+
+std::set<ValueId> watched_values(const Graph& graph, const NoiseSources& sources) {
+  std::set<ValueId> out;
+  for (const TensorSource& tensor : sources.tensors) out.insert(tensor.value);
+  for (const SourceLayer& layer : sources.layers) out.insert(layer.layer.x);
+  for (const ValueId id : graph.required_inputs()) out.insert(id);
+  std::erase_if(out, [&](ValueId id) {
+    return graph.value(id).type.storage != ir::DType::kFloat32 || graph.constant(id) != nullptr;
+  });
+  return out;
+}
+
+calibration::CalibrateOptions pass(const AnalyzeOptions& options, const std::string& what,
+                                   const std::set<ValueId>& values) {
+  calibration::CalibrateOptions out;
+  out.values = values;
+  out.histograms = values;
+  out.threads = options.threads;
+  out.max_memory = options.max_memory;
+  if (options.progress != nullptr) {
+    out.progress = [&options, what](size_t done, size_t all) { options.progress(what, done, all); };
+  }
+  return out;
+}
+
+class Analyzer {
+ public:
+  Analyzer(const AnalyzeInput& input, const AnalyzeOptions& options)
+      : input_(input), options_(options), part_(*input.real) {}
+
+  Result<AnalyzeResult> run(const data::Dataset& dataset) {
+    OCTET_ASSIGN(sources_, find_sources(part_, input_.plan));
+    OCTET_TRY(look_at_all(dataset));
+    OCTET_TRY(hold_samples(dataset));
+    OCTET_TRY(probe());
+    OCTET_TRY(measure_sources());
+    report_tensors();
+    report_weights();
+    report_layers();
+    OCTET_TRY(try_cures());
+    keep_float();
+    out_.analysis.data = sample_facts(*input_.real, *survey_);
+    sort();
+    return std::move(out_);
+  }
+
+ private:
+  Analysis& analysis() { return out_.analysis; }
+  const Graph& graph() const { return *input_.real; }
+
+  Status look_at_all(const data::Dataset& dataset) {
+    const std::set<ValueId> values = watched_values(graph(), sources_);
+    std::map<ValueId, std::pair<float, float>> covered;
+    for (const TensorSource& tensor : sources_.tensors) {
+      const ir::QuantParams& params = input_.plan.activations[tensor.quantizer].params;
+      if (params.per_tensor()) covered[tensor.value] = covered_by(params);
+    }
+    std::vector<TensorSurvey::Watched> watched;
+    for (const ValueId id : values) {
+      watched.push_back({id, channel_axis(graph(), id), std::nullopt});
+      const auto it = covered.find(id);
+      if (it != covered.end()) watched.back().covered = it->second;
+    }
+    survey_ = std::make_unique<TensorSurvey>(watched);
+    products_.assign(sources_.layers.size(), 0);
+    calibration::CalibrateOptions run = pass(options_, "looking at tensors", values);
+    run.shown = values;
+    run.show = [&](size_t sample, ValueId value, const Tensor& tensor) -> Status {
+      survey_->observe(sample, value, tensor);
+      return sample == 0 ? count_products(value, tensor) : Status();
+    };
+    OCTET_ASSIGN(out_.statistics, calibration::calibrate(input_.real, dataset, run));
+    return {};
+  }
+
+  // Multiply-adds of the layers that read `value`. Values are shown one after the other.
+  Status count_products(ValueId value, const Tensor& tensor) {
+    for (size_t i = 0; i < sources_.layers.size(); ++i) {
+      const Layer& layer = sources_.layers[i].layer;
+      if (layer.x != value) continue;
+      OCTET_ASSIGN(const ColumnReader reader,
+                   ColumnReader::make(graph().node(layer.node), layer.layout, tensor.shape(),
+                                      graph().constant(layer.weight)->shape()));
+      products_[i] = static_cast<double>(reader.positions()) *
+                     static_cast<double>(layer.layout.columns) *
+                     static_cast<double>(layer.layout.channels());
+    }
+    return {};
+  }
+
+  Status hold_samples(const data::Dataset& dataset) {
+    OCTET_ASSIGN(const data::Sample first, dataset.get(0));
+    double bytes = 1.0;
+    for (const Tensor& tensor : first) bytes += static_cast<double>(tensor.bytes().size());
+    double products = 1.0;
+    for (const double layer : products_) products += layer;
+    const auto runs = static_cast<double>(sources_.tensors.size() + sources_.weights.size() + 2) +
+                      2.0 * static_cast<double>(options_.cured);
+    const double fit = std::min(kMostProducts / products / runs,
+                                static_cast<double>(options_.max_memory) / 16.0 / bytes);
+    const auto count = static_cast<size_t>(
+        std::clamp(fit, static_cast<double>(kLeastSamples), static_cast<double>(kMostSamples)));
+    OCTET_ASSIGN(out_.samples, HeldSamples::read(dataset, spread_samples(count, dataset.size())));
+    OCTET_ASSIGN(noise_, OutputNoise::make(input_.real, out_.samples, options_.threads,
+                                           options_.max_memory));
+    analysis().samples = out_.samples.size();
+    return {};
+  }
+
+  Status probe() {
+    std::vector<ProbedLayer> probed;
+    for (size_t i = 0; i < sources_.layers.size(); ++i) {
+      const SourceLayer& layer = sources_.layers[i];
+      if (!layer.alone) continue;
+      ProbedLayer one{layer.layer, sources_.weights[layer.weight].numbers, std::nullopt};
+      if (layer.tensor) {
+        const ir::QuantParams& params =
+            input_.plan.activations[sources_.tensors[*layer.tensor].quantizer].params;
+        if (params.per_tensor()) one.params = params;
+      }
+      probed.push_back(std::move(one));
+      probed_.push_back(i);
+    }
+    if (probed.empty()) return {};
+    OCTET_ASSIGN(local_, probe_layers(input_.real, probed, out_.samples, options_.threads,
+                                      options_.max_memory));
+    return {};
+  }
+
+  // The noise of an edited float graph.
+  Result<double> noise_of(const std::function<Status(Graph&)>& edit) const {
+    Graph changed = graph();
+    OCTET_TRY(edit(changed));
+    OCTET_ASSIGN(const auto errors,
+                 noise_.measure(std::make_shared<const Graph>(std::move(changed))));
+    return relative_noise(errors);
+  }
+
+  Result<std::vector<double>> noises(const std::string& what,
+                                     const std::vector<std::function<Status(Graph&)>>& edits) {
+    std::vector<double> out(edits.size(), 0.0);
+    std::mutex mutex;
+    size_t done = 0;
+    OCTET_TRY(parallel_for(options_.threads, edits.size(), [&](size_t, size_t i) -> Status {
+      OCTET_ASSIGN(out[i], noise_of(edits[i]));
+      if (options_.progress != nullptr) {
+        const std::lock_guard lock(mutex);
+        options_.progress(what, ++done, edits.size());
+      }
+      return {};
+    }));
+    return out;
+  }
+
+  Status put_tensor(Graph& to, size_t i) const {
+    return part_.put(to, input_.plan.activations[sources_.tensors[i].quantizer]);
+  }
+  Status put_weight(Graph& to, size_t i) const {
+    const WeightSource& weight = sources_.weights[i];
+    return part_.put(to, input_.plan.constants[weight.quantizer].value, weight.numbers);
+  }
+
+  Status measure_sources() {
+    std::vector<std::function<Status(Graph&)>> edits;
+    for (size_t i = 0; i < sources_.tensors.size(); ++i) {
+      edits.emplace_back([this, i](Graph& to) { return put_tensor(to, i); });
+    }
+    for (size_t i = 0; i < sources_.weights.size(); ++i) {
+      edits.emplace_back([this, i](Graph& to) { return put_weight(to, i); });
+    }
+    edits.emplace_back([this](Graph& to) -> Status {
+      for (size_t i = 0; i < sources_.tensors.size(); ++i) OCTET_TRY(put_tensor(to, i));
+      return {};
+    });
+    edits.emplace_back([this](Graph& to) -> Status {
+      for (size_t i = 0; i < sources_.weights.size(); ++i) OCTET_TRY(put_weight(to, i));
+      return {};
+    });
+    OCTET_ASSIGN(const std::vector<double> found, noises("measuring noise", edits));
+    const auto weights = found.begin() + static_cast<ptrdiff_t>(sources_.tensors.size());
+    tensor_noise_.assign(found.begin(), weights);
+    weight_noise_.assign(weights, found.end() - 2);
+    analysis().tensors_noise = found[found.size() - 2];
+    analysis().weights = found.back();
+    for (size_t i = 0; i + 2 < found.size(); ++i) analysis().sum += found[i];
+    return {};
+  }
+
+  double share(double noise) const {
+    return out_.analysis.sum > 0.0 ? noise / out_.analysis.sum : 0.0;
+  }
+
+  void report_tensors() {
+    for (size_t i = 0; i < sources_.tensors.size(); ++i) {
+      const TensorSource& source = sources_.tensors[i];
+      const plan::ActivationQuantizer& quantizer = input_.plan.activations[source.quantizer];
+      TensorReport report;
+      report.name = quantizer.value;
+      report.readers = names_of(graph(), source.readers);
+      report.noise = tensor_noise_[i];
+      report.share = share(report.noise);
+      const auto covered = covered_by(quantizer.params);
+      const float half = 0.5F * quantizer.params.scales().front();
+      report.low = covered.first + half;
+      report.high = covered.second - half;
+      const auto found = out_.statistics.tensors.find(quantizer.value);
+      if (found != out_.statistics.tensors.end() && found->second.elements > 0) {
+        report.min = found->second.min;
+        report.max = found->second.max;
+        report.use = range_use(found->second, report.high - report.low);
+      }
+      if (const TensorSurvey::Seen* seen = survey_->of(source.value)) {
+        report.channels = channel_facts(*seen);
+        report.saturated = static_cast<double>(seen->saturated) /
+                           static_cast<double>(std::max<int64_t>(1, seen->elements));
+      }
+      analysis().tensors.push_back(std::move(report));
+    }
+  }
+
+  static double range_use(const calibration::TensorStatistics& statistics, float covered) {
+    if (!statistics.histogram || !(covered > 0.0F)) return 0.0;
+    const calibration::Histogram& histogram = *statistics.histogram;
+    const auto total = static_cast<double>(histogram.total());
+    const auto counts = histogram.counts();
+    const auto place = [&](double part) {
+      double sum = 0.0;
+      for (size_t i = 0; i < counts.size(); ++i) {
+        sum += static_cast<double>(counts[i]);
+        if (sum >= part * total && counts[i] > 0) return static_cast<int>(i);
+      }
+      return static_cast<int>(counts.size()) - 1;
+    };
+    if (counts.empty()) return 0.0;
+    // The bins' outer edges reach beyond what was seen.
+    const double low =
+        std::max(histogram.lower_edge(place(0.001)), static_cast<double>(statistics.min));
+    const double high =
+        std::min(histogram.lower_edge(place(0.999) + 1), static_cast<double>(statistics.max));
+    return std::clamp((high - low) / static_cast<double>(covered), 0.0, 1.0);
+  }
+
+  void report_weights() {
+    for (size_t i = 0; i < sources_.weights.size(); ++i) {
+      const WeightSource& source = sources_.weights[i];
+      const plan::ConstantQuantizer& quantizer = input_.plan.constants[source.quantizer];
+      WeightReport report;
+      report.name = quantizer.value;
+      report.readers = names_of(graph(), source.readers);
+      report.noise = weight_noise_[i];
+      report.share = share(report.noise);
+      report.per_channel = !quantizer.params.per_tensor();
+      report.second_order = source.second_order;
+      const auto layer =
+          std::find_if(sources_.layers.begin(), sources_.layers.end(),
+                       [&](const SourceLayer& candidate) { return candidate.weight == i; });
+      if (layer != sources_.layers.end()) add_rows(layer->layer, report);
+      analysis().weight_sources.push_back(std::move(report));
+    }
+  }
+
+  void add_rows(const Layer& layer, WeightReport& report) const {
+    const auto rows = weight_rows(layer.layout, graph().constant(layer.weight)->data<float>());
+    const auto k = static_cast<size_t>(layer.layout.columns);
+    float least = INFINITY;
+    float greatest = 0.0F;
+    for (size_t first = 0; k > 0 && first < rows.size(); first += k) {
+      float magnitude = 0.0F;
+      for (size_t c = 0; c < k; ++c) magnitude = std::max(magnitude, std::abs(rows[first + c]));
+      if (!(magnitude > 0.0F)) {
+        ++report.dead_rows;
+        continue;
+      }
+      least = std::min(least, magnitude);
+      greatest = std::max(greatest, magnitude);
+    }
+    if (greatest > 0.0F) report.spread = static_cast<double>(greatest / least);
+  }
+
+  void report_layers() {
+    std::vector<size_t> readers(sources_.tensors.size(), 0);
+    for (const SourceLayer& layer : sources_.layers) {
+      if (layer.tensor) ++readers[*layer.tensor];
+    }
+    for (size_t i = 0; i < sources_.layers.size(); ++i) {
+      const SourceLayer& layer = sources_.layers[i];
+      const ir::Node& node = graph().node(layer.layer.node);
+      LayerReport report;
+      report.node = ir::display_name(graph(), node);
+      report.op_type = node.op_type;
+      report.output = graph().value(node.output()).name;
+      report.weight = layer.weight;
+      report.noise = weight_noise_[layer.weight];
+      const auto users =
+          static_cast<double>(std::max<size_t>(1, sources_.weights[layer.weight].readers.size()));
+      report.weight_share = share(report.noise) / users;
+      if (layer.tensor) {
+        report.tensor = layer.tensor;
+        report.noise += tensor_noise_[*layer.tensor];
+        report.input_share =
+            share(tensor_noise_[*layer.tensor]) / static_cast<double>(readers[*layer.tensor]);
+      }
+      report.share = report.weight_share + report.input_share;
+      const auto probed = std::find(probed_.begin(), probed_.end(), i);
+      if (probed != probed_.end()) {
+        const LayerNoise& local = local_[static_cast<size_t>(probed - probed_.begin())];
+        report.local_weight_db = decibels(local.power, local.weight);
+        if (layer.tensor) report.local_input_db = decibels(local.power, local.input);
+        report.local_db = decibels(local.power, local.weight + local.input);
+      }
+      analysis().layers.push_back(std::move(report));
+    }
+  }
+
+  double gain(double before, double after) const {
+    const double sum = out_.analysis.sum;
+    const double least = 1e-12 * sum;
+    return sum > 0.0 ? 10.0 * std::log10(sum / std::max(least, sum - before + after)) : 0.0;
+  }
+
+  // The places of the greatest `count` of these, greatest first.
+  static std::vector<size_t> greatest(const std::vector<double>& noises, size_t count) {
+    std::vector<size_t> out(noises.size());
+    for (size_t i = 0; i < out.size(); ++i) out[i] = i;
+    std::stable_sort(out.begin(), out.end(),
+                     [&](size_t a, size_t b) { return noises[a] > noises[b]; });
+    out.resize(std::min(count, out.size()));
+    return out;
+  }
+
+  Status try_cures() {
+    const CureContext context{input_,          part_,        sources_, *survey_,
+                              out_.statistics, out_.samples, options_};
+    std::vector<double> all = tensor_noise_;
+    all.insert(all.end(), weight_noise_.begin(), weight_noise_.end());
+    std::vector<Trial> trials;
+    for (const size_t source : greatest(all, options_.cured)) {
+      if (!(all[source] > 0.0)) continue;
+      const bool tensor = source < tensor_noise_.size();
+      OCTET_ASSIGN(std::vector<Trial> found,
+                   tensor ? tensor_trials(context, source)
+                          : weight_trials(context, source - tensor_noise_.size()));
+      if (tensor) more_bits(source);
+      for (Trial& trial : found) {
+        trial.before = all[source];
+        trials.push_back(std::move(trial));
+      }
+    }
+    std::vector<std::function<Status(Graph&)>> edits;
+    for (const Trial& trial : trials) edits.push_back(trial.edit);
+    OCTET_ASSIGN(const std::vector<double> found, noises("trying cures", edits));
+    for (size_t i = 0; i < trials.size(); ++i) {
+      Cure cure = std::move(trials[i].cure);
+      cure.noise = found[i];
+      cure.gain_db = gain(trials[i].before, found[i]);
+      offer(std::move(cure));
+    }
+    return {};
+  }
+
+  // Of several forms of one cure for one source, the best.
+  void offer(Cure cure) {
+    if (cure.gain_db < kLeastGain) return;
+    for (Cure& other : analysis().cures) {
+      if (other.name != cure.name || other.of != cure.of) continue;
+      if (cure.gain_db > other.gain_db) other = std::move(cure);
+      return;
+    }
+    analysis().cures.push_back(std::move(cure));
+  }
+
+  void more_bits(size_t tensor) {
+    const bool has =
+        std::any_of(input_.spec.spaces.begin(), input_.spec.spaces.end(), [](const auto& space) {
+          return space.second.dtype == ir::DType::kInt16 ||
+                 space.second.dtype == ir::DType::kUint16;
+        });
+    if (!has) return;
+    const double noise = tensor_noise_[tensor];
+    offer({"16 bits", "an activation of 16 bits, which this backend has",
+           analysis().tensors[tensor].name, noise / 65536.0, gain(noise, noise / 65536.0)});
+  }
+
+  void keep_float() {
+    std::vector<double> shares;
+    for (const LayerReport& layer : analysis().layers) shares.push_back(layer.share);
+    for (const size_t i : greatest(shares, options_.cured)) {
+      const LayerReport& layer = analysis().layers[i];
+      offer({"keep the layer float",
+             "recipe: override { select { node: \"" + layer.node + "\" } precision: FLOAT }",
+             layer.node, 0.0, gain(layer.share * analysis().sum, 0.0)});
+    }
+  }
+
+  // Most first; layers keep pointing to their weights and tensors.
+  void sort() {
+    const auto by_noise = [](auto& reports) {
+      std::vector<size_t> order(reports.size());
+      for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+      std::stable_sort(order.begin(), order.end(),
+                       [&](size_t a, size_t b) { return reports[a].noise > reports[b].noise; });
+      std::vector<size_t> place(order.size());
+      auto old = std::move(reports);
+      reports.clear();
+      for (size_t i = 0; i < order.size(); ++i) {
+        place[order[i]] = i;
+        reports.push_back(std::move(old[order[i]]));
+      }
+      return place;
+    };
+    const std::vector<size_t> tensors = by_noise(analysis().tensors);
+    const std::vector<size_t> weights = by_noise(analysis().weight_sources);
+    for (LayerReport& layer : analysis().layers) {
+      if (layer.tensor) layer.tensor = tensors[*layer.tensor];
+      if (layer.weight) layer.weight = weights[*layer.weight];
+    }
+    std::stable_sort(analysis().layers.begin(), analysis().layers.end(),
+                     [](const auto& a, const auto& b) { return a.share > b.share; });
+    std::stable_sort(analysis().cures.begin(), analysis().cures.end(),
+                     [](const auto& a, const auto& b) { return a.gain_db > b.gain_db; });
+  }
+
+  const AnalyzeInput& input_;
+  const AnalyzeOptions& options_;
+  const PartQuantized part_;
+  NoiseSources sources_;
+  std::unique_ptr<TensorSurvey> survey_;
+  std::vector<double> products_;  // multiply-adds of one sample, by layer
+  OutputNoise noise_;
+  std::vector<double> tensor_noise_;
+  std::vector<double> weight_noise_;
+  std::vector<size_t> probed_;  // layers
+  std::vector<LayerNoise> local_;
+  AnalyzeResult out_;
+};
+
+}  // namespace
+
+Result<AnalyzeResult> analyze(const AnalyzeInput& input, const data::Dataset& dataset,
+                              const AnalyzeOptions& options) {
+  return Analyzer(input, options).run(dataset);
+}
+
+Result<calibration::Statistics> observed_statistics(const AnalyzeInput& input,
+                                                    const data::Dataset& dataset,
+                                                    const AnalyzeOptions& options) {
+  const PartQuantized part(*input.real);
+  OCTET_ASSIGN(const NoiseSources sources, find_sources(part, input.plan));
+  return calibration::calibrate(
+      input.real, dataset,
+      pass(options, "looking at the other data", watched_values(*input.real, sources)));
+}
+
+}  // namespace octet::accuracy
