@@ -185,7 +185,7 @@ Result<Tensors> evaluate(const EvaluateContext& context) {
 OpSchema MatMulNBits_schema() {
   return {.name = "MatMulNBits",
           .domain = "com.microsoft",
-          .roles = {Role::kData, Role::kWeight, Role::kParameter, Role::kParameter, Role::kIndex,
+          .roles = {Role::kData, Role::kParameter, Role::kParameter, Role::kParameter, Role::kIndex,
                     Role::kBias},
           .required = 3,
           .max_inputs = 6,

@@ -114,9 +114,11 @@ Result<Tensors> evaluate_fused_conv(const EvaluateContext& context) {
 }
 
 OpSchema activation(std::string_view name, size_t max_inputs, EvaluateFunction evaluate) {
+  std::vector<Role> roles = {Role::kData};
+  if (max_inputs > 1) roles.push_back(Role::kParameter);
   return {.name = name,
           .domain = kMicrosoft,
-          .roles = {Role::kData, Role::kParameter},
+          .roles = std::move(roles),
           .max_inputs = max_inputs,
           .infer = infer_gelu,
           .evaluate = evaluate};

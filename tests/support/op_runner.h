@@ -49,6 +49,7 @@ struct OpCase {
   int64_t opset = 17;
   size_t outputs = 1;
   std::string domain = {};
+  numerics::DeviceArithmetic device = {};
 };
 
 inline ir::Node node_of(const OpCase& c) {
@@ -90,7 +91,7 @@ inline Result<std::vector<ir::Tensor>> evaluate_op(const OpCase& c,
   for (const Operand& operand : c.operands) {
     inputs.push_back(operand.tensor ? &*operand.tensor : nullptr);
   }
-  return ops::evaluate_node({node, c.opset, inputs, budget});
+  return ops::evaluate_node({node, c.opset, inputs, budget, {}, nullptr, nullptr, c.device});
 }
 
 // Evaluates, checks that inference agrees with the result, and gives output 0. A failure becomes an
