@@ -55,8 +55,6 @@ class Calibration {
         derived_(std::move(derived)),
         interpreter_(std::move(interpreter)) {}
 
-  void derive_histograms(Statistics& statistics) const;
-
   std::shared_ptr<const ir::Graph> graph_;
   CalibrateOptions options_;
   std::vector<Derivation> derived_;
