@@ -8,7 +8,6 @@
 #include "compiler/base/names.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/extremes.h"
-#include "compiler/calibration/fingerprint.h"
 #include "compiler/calibration/histogram_builder.h"
 #include "compiler/calibration/sample_digest.h"
 #include "compiler/interpreter/interpreter.h"
@@ -210,7 +209,7 @@ Result<Statistics> Calibration::run(const data::Dataset& dataset) const {
   }));
 
   Statistics out;
-  out.fingerprint = fingerprint(*graph_);
+  out.fingerprint = fingerprint_;
   out.samples = static_cast<int64_t>(count);
   out.data_free = dataset.data_free();
   std::sort(digests.begin(), digests.end());
