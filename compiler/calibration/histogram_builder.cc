@@ -92,7 +92,7 @@ class HistogramBuilder::Counter {
 
  private:
   static constexpr size_t kTables = 4;
-  static constexpr size_t kWorth = 1 << 14;
+  static constexpr size_t kWorth = 1 << 16;
   static constexpr size_t kMost = size_t{1} << 30;  // keeps 32 bits from running over
   // Tables that lie a multiple of 4 KiB apart would wait for each other, too: processors tell a
   // load from an earlier store by the low bits of their addresses.
