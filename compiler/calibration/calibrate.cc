@@ -8,7 +8,7 @@
 #include "compiler/base/names.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/extremes.h"
-#include "compiler/calibration/fingerprint.h"
+#include "compiler/calibration/histogram_builder.h"
 #include "compiler/calibration/sample_digest.h"
 #include "compiler/interpreter/interpreter.h"
 
@@ -40,6 +40,7 @@ class StatisticsObserver : public interpreter::Observer {
         options_(options),
         derived_(derived),
         tensors_(graph.value_count()),
+        histograms_(graph.value_count()),
         of_sample_(graph.value_count()),
         is_derived_(graph.value_count(), false) {
     for (const Derivation& d : derived) is_derived_[d.value.index()] = true;
@@ -70,11 +71,22 @@ class StatisticsObserver : public interpreter::Observer {
     for (const Derivation& d : derived_) {
       OfSample all;
       for (const ValueId part : d.parts) all.join(of_sample_[part.index()]);
+      if (d.kind == Derivation::Kind::kRectified) all.rectify();
       add(d.value, all);
     }
   }
 
-  const std::vector<TensorStatistics>& tensors() const { return tensors_; }
+  // Of a value; without histogram when it is derived.
+  TensorStatistics statistics(ValueId id) const {
+    TensorStatistics out = tensors_[id.index()];
+    if (const auto& histogram = histograms_[id.index()]) out.histogram = histogram->all();
+    return out;
+  }
+  // What Relu makes of a value that has one.
+  std::optional<Histogram> rectified(ValueId id) const {
+    const auto& histogram = histograms_[id.index()];
+    return histogram ? std::optional(histogram->rectified()) : std::nullopt;
+  }
 
  private:
   // What one sample showed of a value.
@@ -83,6 +95,10 @@ class StatisticsObserver : public interpreter::Observer {
     int64_t elements = 0;
     Extremes extremes;
 
+    void rectify() {
+      extremes.min = std::max(extremes.min, 0.0F);
+      extremes.max = std::max(extremes.max, 0.0F);
+    }
     void join(const OfSample& other) {
       seen = seen || other.seen;
       if (other.elements == 0) return;
@@ -96,9 +112,9 @@ class StatisticsObserver : public interpreter::Observer {
   // Nothing when a value is not finite.
   std::optional<Extremes> look_at(ValueId id, std::span<const float> values) {
     if (!options_.histograms.contains(id)) return finite_extremes(values);
-    auto& histogram = tensors_[id.index()].histogram;
+    auto& histogram = histograms_[id.index()];
     if (!histogram) histogram.emplace();
-    return histogram->add_finite(values);
+    return histogram->add(values);
   }
 
   void add(ValueId id, const OfSample& seen) {
@@ -118,9 +134,11 @@ class StatisticsObserver : public interpreter::Observer {
   const Graph& graph_;
   const CalibrateOptions& options_;
   const std::vector<Derivation>& derived_;
-  std::vector<TensorStatistics> tensors_;  // by value
-  std::vector<OfSample> of_sample_;        // by value
-  std::vector<bool> is_derived_;           // by value
+  // All by value.
+  std::vector<TensorStatistics> tensors_;
+  std::vector<std::optional<HistogramBuilder>> histograms_;
+  std::vector<OfSample> of_sample_;
+  std::vector<bool> is_derived_;
   size_t sample_ = 0;
 };
 
@@ -192,7 +210,7 @@ Result<Statistics> Calibration::run(const data::Dataset& dataset) const {
   }));
 
   Statistics out;
-  out.fingerprint = fingerprint(*graph_);
+  out.fingerprint = fingerprint_;
   out.samples = static_cast<int64_t>(count);
   out.data_free = dataset.data_free();
   std::sort(digests.begin(), digests.end());
@@ -200,25 +218,24 @@ Result<Statistics> Calibration::run(const data::Dataset& dataset) const {
   for (ValueId id : options.values) {
     TensorStatistics& to = out.tensors[graph_->value(id).name];
     for (const StatisticsObserver& observer : observers) {
-      to.merge(observer.tensors()[id.index()]);
+      to.merge(observer.statistics(id));
     }
   }
-  derive_histograms(out);
-  return out;
-}
-
-void Calibration::derive_histograms(Statistics& statistics) const {
   for (const Derivation& d : derived_) {
-    if (!options_.histograms.contains(d.value)) continue;
-    std::optional<Histogram> joined;
-    for (const ValueId part : d.parts) {
-      const auto& from = statistics.tensors[graph_->value(part).name].histogram;
-      if (!from) continue;
-      if (!joined) joined.emplace();
-      joined->merge(*from);
+    if (!options.histograms.contains(d.value)) continue;
+    auto& to = out.tensors[graph_->value(d.value).name].histogram;
+    const auto join = [&](const std::optional<Histogram>& part) {
+      if (!part) return;
+      if (!to) to.emplace();
+      to->merge(*part);
+    };
+    if (d.kind == Derivation::Kind::kRectified) {
+      for (const StatisticsObserver& observer : observers) join(observer.rectified(d.parts[0]));
+    } else {
+      for (const ValueId part : d.parts) join(out.tensors[graph_->value(part).name].histogram);
     }
-    statistics.tensors[graph_->value(d.value).name].histogram = std::move(joined);
   }
+  return out;
 }
 
 }  // namespace octet::calibration

@@ -4,11 +4,13 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "compiler/base/budget.h"
 #include "compiler/calibration/derived.h"
+#include "compiler/calibration/fingerprint.h"
 #include "compiler/calibration/statistics.h"
 #include "compiler/data/dataset.h"
 #include "compiler/interpreter/interpreter.h"
@@ -55,13 +57,13 @@ class Calibration {
               std::vector<Derivation> derived, interpreter::Interpreter interpreter)
       : graph_(std::move(graph)),
         options_(options),
+        fingerprint_(fingerprint(*graph_)),
         derived_(std::move(derived)),
         interpreter_(std::move(interpreter)) {}
 
-  void derive_histograms(Statistics& statistics) const;
-
   std::shared_ptr<const ir::Graph> graph_;
   CalibrateOptions options_;
+  std::string fingerprint_;  // reads all weights
   std::vector<Derivation> derived_;
   interpreter::Interpreter interpreter_;
 };

@@ -23,8 +23,8 @@ bool moves_every_element(const Node& node) {
 std::optional<std::vector<ValueId>> parts_of(const Node& node) {
   if (!node.domain.empty() || node.outputs.size() != 1 || node.inputs.empty()) return std::nullopt;
   if (node.is("Concat")) return node.inputs;
-  if (moves_every_element(node)) return std::vector<ValueId>{node.inputs[0]};
-  return std::nullopt;
+  const bool one = node.is("Relu") || moves_every_element(node);
+  return one ? std::optional(std::vector<ValueId>{node.inputs[0]}) : std::nullopt;
 }
 
 }  // namespace
@@ -32,6 +32,7 @@ std::optional<std::vector<ValueId>> parts_of(const Node& node) {
 std::vector<Derivation> derivations(const Graph& graph, const std::set<ValueId>& values,
                                     const std::set<ValueId>& histograms) {
   std::vector<Derivation> out;
+  std::set<ValueId> derived;
   for (const ir::NodeId id : graph.order()) {
     const Node& node = graph.node(id);
     auto parts = parts_of(node);
@@ -42,7 +43,11 @@ std::vector<Derivation> derivations(const Graph& graph, const std::set<ValueId>&
              (!with_histogram || histograms.contains(part)) &&
              graph.value(part).type.storage == ir::DType::kFloat32;
     });
-    if (known) out.push_back({node.output(), std::move(*parts)});
+    const bool rectified = node.is("Relu");
+    if (!known || (rectified && derived.contains(parts->front()))) continue;
+    derived.insert(node.output());
+    using Kind = Derivation::Kind;
+    out.push_back({rectified ? Kind::kRectified : Kind::kJoined, node.output(), std::move(*parts)});
   }
   return out;
 }

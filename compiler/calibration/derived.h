@@ -1,5 +1,5 @@
 // Values whose statistics follow exactly from those of others, so that nobody has to look at them:
-// results of operators that move every element once, and of Concat.
+// results of operators that move every element once, of Concat, and of Relu.
 #pragma once
 
 #include <set>
@@ -11,6 +11,11 @@ namespace octet::calibration {
 
 // `value` holds the elements of all `parts`, each once.
 struct Derivation {
+  enum class Kind {
+    kJoined,
+    kRectified,  // max(element, 0) of each, of one part that is not derived itself
+  };
+  Kind kind = Kind::kJoined;
   ir::ValueId value;
   std::vector<ir::ValueId> parts;
 };

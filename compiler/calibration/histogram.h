@@ -8,11 +8,8 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
-
-#include "compiler/calibration/extremes.h"
 
 namespace octet::calibration {
 
@@ -24,10 +21,10 @@ class Histogram {
 
   // Values must be finite.
   void add(std::span<const float> values);
-  // The same in one pass with looking for NaN and infinity: nothing when there is one, and the
-  // counts are then not to be used; else the extremes (zeros when there are no values).
-  std::optional<Extremes> add_finite(std::span<const float> values);
   void merge(const Histogram& other);
+
+  // The least exponent at which both values have a bin.
+  static int least_exponent(float min, float max);
 
   int exponent() const { return exponent_; }                    // e; bin width is 2^e
   std::span<const uint64_t> counts() const { return counts_; }  // kBins, or empty before any value
@@ -42,9 +39,6 @@ class Histogram {
   bool operator==(const Histogram&) const = default;
 
  private:
-  class Counter;
-  static constexpr size_t kPiece = 1024;  // values that stay in the cache
-
   void raise_to(int exponent);
 
   int exponent_ = kLeastExponent;

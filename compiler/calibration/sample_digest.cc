@@ -1,7 +1,10 @@
 #include "compiler/calibration/sample_digest.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstring>
+#include <span>
 
 namespace octet::calibration {
 namespace {
@@ -15,18 +18,34 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// Words in turn to a few sums that do not wait for each other: every sample is read for it.
+uint64_t digest_of(std::span<const std::byte> bytes, uint64_t seed) {
+  constexpr size_t kLanes = 8;
+  std::array<uint64_t, kLanes> lanes;
+  for (size_t l = 0; l < kLanes; ++l) lanes[l] = mix(seed + l);
+  size_t at = 0;
+  for (; at + sizeof(lanes) <= bytes.size(); at += sizeof(lanes)) {
+    std::array<uint64_t, kLanes> words;
+    std::memcpy(words.data(), bytes.data() + at, sizeof(words));
+    for (size_t l = 0; l < kLanes; ++l) lanes[l] = mix(lanes[l] ^ words[l]);
+  }
+  for (size_t l = 0; at < bytes.size(); at += sizeof(uint64_t), ++l) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, std::min(sizeof(word), bytes.size() - at));
+    lanes[l] = mix(lanes[l] ^ word);
+  }
+  uint64_t hash = seed;
+  for (const uint64_t lane : lanes) hash = mix(hash ^ lane);
+  return hash;
+}
+
 }  // namespace
 
 uint64_t sample_digest(const data::Sample& sample) {
   uint64_t hash = mix(sample.size());
   for (const ir::Tensor& tensor : sample) {
     const auto bytes = tensor.bytes();
-    hash = mix(hash ^ bytes.size());
-    for (size_t i = 0; i < bytes.size(); i += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + i, std::min(sizeof(word), bytes.size() - i));
-      hash = mix(hash ^ word);
-    }
+    hash = digest_of(bytes, mix(hash ^ bytes.size()));
   }
   return hash;
 }

@@ -10,7 +10,7 @@ std::vector<Profile::Entry> longest_first(const Map& entries) {
   std::vector<Profile::Entry> out;
   for (const auto& [key, entry] : entries) out.push_back(entry);
   std::stable_sort(out.begin(), out.end(), [](const Profile::Entry& a, const Profile::Entry& b) {
-    return a.time > b.time;
+    return a.least > b.least;
   });
   return out;
 }

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
+
+#include "compiler/calibration/histogram_builder.h"
 
 namespace octet::calibration {
 namespace {
@@ -79,6 +82,54 @@ TEST(Histogram, CountsManyValuesOfAnyMagnitudeByTheDefinition) {
     const auto expected = counts_by_definition(values, histogram.exponent());
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), histogram.counts().begin())) << spread;
   }
+}
+
+// The histogram of values, and of what Relu makes of them.
+void expect_built_alike(const std::vector<float>& values) {
+  HistogramBuilder builder;
+  const size_t cut = values.size() / 5;
+  const std::span<const float> all(values);
+  ASSERT_TRUE(builder.add(all.first(cut)).has_value());
+  const auto extremes = builder.add(all.subspan(cut));
+  ASSERT_TRUE(extremes.has_value());
+  EXPECT_EQ(extremes->min,
+            *std::min_element(values.begin() + static_cast<int64_t>(cut), values.end()));
+  Histogram expected;
+  expected.add(values);
+  EXPECT_TRUE(builder.all() == expected);
+  std::vector<float> rectified = values;
+  for (float& x : rectified) x = std::max(x, 0.0F);
+  Histogram behind;
+  behind.add(rectified);
+  EXPECT_TRUE(builder.rectified() == behind);
+}
+
+TEST(HistogramBuilder, BuildsWhatAHistogramCounts) {
+  for (const float spread : {1e-44F, 1e-40F, 1e-38F, 1e-30F, 1.0F, 1e30F}) {
+    SCOPED_TRACE(spread);
+    std::vector<float> values = random_values(350001, spread, 5);
+    expect_built_alike(values);
+    for (const float x : {-1e-45F, 1e-45F, -0.0F, -1e-38F}) values.push_back(x);
+    expect_built_alike(values);
+    for (float& x : values) x = x > 0.0F ? 1e-3F * x : x;
+    expect_built_alike(values);
+    for (float& x : values) x = std::min(x, -0.0F);
+    expect_built_alike(values);
+    for (float& x : values) x = -x;
+    expect_built_alike(values);
+    expect_built_alike(std::vector<float>(values.begin(), values.begin() + 50));
+  }
+  expect_built_alike(std::vector<float>(20000, 0.0F));
+  expect_built_alike({-1024.0F, 1024.0F, -512.0F, 512.0F, 3.0F});
+}
+
+TEST(HistogramBuilder, SaysWhenAValueIsNotFinite) {
+  for (const float x : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    std::vector<float> values(3000, 1.0F);
+    values[2500] = x;
+    EXPECT_FALSE(HistogramBuilder().add(values).has_value());
+  }
+  EXPECT_TRUE(HistogramBuilder().add({}).has_value());
 }
 
 TEST(Histogram, TinyNegativeValuesFallBelowZero) {
