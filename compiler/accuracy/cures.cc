@@ -287,13 +287,15 @@ class WeightTrials {
       return {};
     }
     const WeightLayout& layout = layer_->layer.layout;
-    auto grams = gather_grams(graph_.node(layer_->layer.node), layout, weight_->shape(),
-                              layer_inputs(data, 0), 1, context_.options.max_memory);
+    auto grams =
+        gather_grams(graph_.node(layer_->layer.node), layout, weight_->shape(),
+                     layer_inputs(data, 0), context_.options.threads, context_.options.max_memory);
     if (!grams.ok() && grams.error().code() == ErrorCode::kResourceLimit) return {};
     if (!grams.ok()) return grams.error();
     const std::vector<float> rows = weight_rows(layout, weight_->data<float>());
-    OCTET_ASSIGN(const RowIntegers rounded,
-                 round_layer(*grams, rows, weight_->shape(), quantizer_.params, {}));
+    OCTET_ASSIGN(
+        const RowIntegers rounded,
+        round_layer(*grams, rows, weight_->shape(), quantizer_.params, {context_.options.threads}));
     OCTET_ASSIGN(const RoundedWeight made,
                  to_weight(layout, weight_->shape(), rounded, quantizer_.params));
     add("round by second order", "--effort default", dequantized(made.integers, made.params));

@@ -9,6 +9,7 @@
 #include "compiler/accuracy/finish_plan.h"
 #include "compiler/accuracy/round_layer.h"
 #include "compiler/accuracy/second_order_statistics.h"
+#include "compiler/accuracy/statistics_grams.h"
 #include "compiler/base/checked.h"
 #include "compiler/base/names.h"
 #include "compiler/calibration/fingerprint.h"
@@ -28,39 +29,6 @@ using ir::Tensor;
 using ir::ValueId;
 
 namespace {
-
-// Sums over both buckets of one part, in the units of the data.
-void add_part(const LayerStatistics& layer, const LayerStatistics::Buckets& buckets,
-              std::vector<double>& gram, std::vector<double>& sums, int64_t& count) {
-  const auto k = static_cast<size_t>(layer.columns);
-  const auto block = static_cast<size_t>(layer.block);
-  const auto groups = static_cast<size_t>(layer.groups);
-  gram.assign(groups * k * k, 0.0);
-  sums.assign(groups * k, 0.0);
-  for (const auto& [exponent, bucket] : buckets) {
-    const double unit = std::ldexp(1.0, exponent - LayerStatistics::kBits);
-    count += bucket.count;
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(bucket.sums[i]) * unit;
-    const int64_t* product = bucket.products.data();
-    for (size_t group = 0; group < groups; ++group) {
-      double* to = gram.data() + group * k * k;
-      for (size_t first = 0; first < k; first += block) {
-        const size_t last = std::min(k, first + block);
-        for (size_t a = first; a < last; ++a) {
-          for (size_t b = a; b < last; ++b) {
-            to[a * k + b] += static_cast<double>(*product++) * unit * unit;
-          }
-        }
-      }
-    }
-  }
-  for (size_t group = 0; group < groups; ++group) {
-    double* to = gram.data() + group * k * k;
-    for (size_t a = 0; a < k; ++a) {
-      for (size_t b = 0; b < a; ++b) to[a * k + b] = to[b * k + a];
-    }
-  }
-}
 
 class StatisticsRun {
  public:
@@ -313,10 +281,7 @@ class StatisticsRun {
   }
 
   GramSums grams_of(const Layer& layer, const LayerStatistics& seen, float x_scale) const {
-    GramSums out;
-    out.layout = layer.layout;
-    add_part(seen, seen.fit, out.fit, out.sums.fit, out.sums.fit_count);
-    add_part(seen, seen.apart, out.apart, out.sums.apart, out.sums.apart_count);
+    GramSums out = gram_sums(layer.layout, seen);
     scale_columns(layer, out);
     // Rounding to steps of s leaves an error of variance s^2 / 12 in each column.
     const double variance = static_cast<double>(x_scale) * static_cast<double>(x_scale) / 12.0;
