@@ -226,6 +226,8 @@ Result<MadePlan> plan_from_file(const std::string& statistics,
                                 const std::shared_ptr<const ir::Graph>& graph,
                                 const plan::BackendSpec& spec, const plan::Recipe& recipe,
                                 const PlanOptions& options, const Invocation& invocation) {
+  // A word that no statistics file serves is refused before one is read.
+  OCTET_TRY(chosen_effort(options, Samples::kSecondOrder));
   OCTET_ASSIGN(const calibration::Statistics seen, read_statistics(statistics));
   Samples samples = Samples::kNone;
   if (!seen.layers.empty()) {

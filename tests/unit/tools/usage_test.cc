@@ -69,7 +69,12 @@ TEST_F(Usage, ValueOfTheWrongKind) {
 TEST_F(Usage, DataOrStatistics) {
   refused(2, quantize(model(), data(), {"--stats", "model.stats"}), {"--data", "--stats"});
   refused(2, quantize(model(), data(), {"--effort", "bset"}), {"\"bset\"", "fast or default"});
-  refused(2, {"quantize", model(), "--stats", "model.stats", "--effort", "default", "-o", out()},
+  const std::string ranges = folder_.path("ranges.stats");
+  ASSERT_EQ(
+      run_octet({"calibrate", model(), "--data", data(), "--samples", "2", "-q", "-o", ranges})
+          .exit_code,
+      0);
+  refused(2, {"quantize", model(), "--stats", ranges, "--effort", "default", "-o", out()},
           {"--effort default", "statistics file"});
   refused(2, quantize(model(), "random:3", {"--effort", "default"}),
           {"--effort default", "made-up samples"});
