@@ -304,13 +304,16 @@ Status apply_plan(Graph& graph, const QuantPlan& plan) {
       plan.constants.begin(), plan.constants.end(), [](const ConstantQuantizer& constant) {
         return constant.params.granularity() == ir::Granularity::kBlocked;
       });
+  // DequantizeLinear knows blocks from ai.onnx 21 on. The other nodes are still in the form of the
+  // graph's own version, which it keeps; who writes it lifts all of it.
+  const ir::OpsetImports own = edited.model.opset_imports;
   if (blocked) {
-    // DequantizeLinear knows blocks from ai.onnx 21 on.
     int64_t& opset = edited.model.opset_imports[""];
     opset = std::max<int64_t>(opset, 21);
   }
   OCTET_ASSIGN(Patch patch, Applier(edited, plan).run());
   OCTET_TRY(std::move(patch).apply(edited));
+  edited.model.opset_imports = own;
   edited.remove_unused_constants();
   graph = std::move(edited);
   return {};

@@ -31,8 +31,8 @@ std::vector<size_t> quantized_operands(const Node& node) {
   return out;
 }
 
-std::optional<std::string> check_weight(const Graph& graph, const Node& node, const OpRule& rule,
-                                        size_t input) {
+std::optional<std::string> check_weight(const Graph& graph, const BackendSpec& spec,
+                                        const Node& node, const OpRule& rule, size_t input) {
   const WeightSource source = weight_source(graph, node.inputs[input]);
   if (!source.constant.valid()) {
     if (!rule.dynamic_weight_space.empty()) return std::nullopt;
@@ -43,6 +43,12 @@ std::optional<std::string> check_weight(const Graph& graph, const Node& node, co
     return cat("its weight is ", numerics::dtype_name(weight.dtype()), ", not float32");
   }
   if (weight.element_count() == 0) return "its weight is empty";
+  const Space* space = spec.find_space(rule.weight_space);
+  if (source.factor.valid() && space != nullptr &&
+      space->granularity == ir::Granularity::kPerTensor &&
+      graph.constant(source.factor)->element_count() > 1) {
+    return "branches share its weight with a factor per channel, which one scale cannot hold";
+  }
   if (rule.min_channels > 0 && weight.rank() >= 2 &&
       std::min(weight.shape()[0], weight.shape()[1]) < rule.min_channels) {
     return cat("fewer than ", rule.min_channels, " channels per group");
@@ -51,8 +57,8 @@ std::optional<std::string> check_weight(const Graph& graph, const Node& node, co
 }
 
 // Why the unit cannot run in integers by itself; nothing when it can.
-std::optional<std::string> reason_for_float(const Graph& graph, const Unit& unit,
-                                            const Recipe& recipe) {
+std::optional<std::string> reason_for_float(const Graph& graph, const BackendSpec& spec,
+                                            const Unit& unit, const Recipe& recipe) {
   const Node& node = graph.node(unit.head);
   if (precision_for(recipe, graph, node) == Precision::kFloat) return "the recipe says so";
   const auto raised = node.output().valid() ? recipe.raised.find(graph.value(node.output()).name)
@@ -67,7 +73,7 @@ std::optional<std::string> reason_for_float(const Graph& graph, const Unit& unit
       return cat("input ", input, " is ", numerics::dtype_name(type.storage), ", not float32");
     }
     if (schema.role(input) == Role::kWeight) {
-      if (auto reason = check_weight(graph, node, *unit.rule, input)) return reason;
+      if (auto reason = check_weight(graph, spec, node, *unit.rule, input)) return reason;
     }
   }
   const ir::Shape& shape = graph.value(node.inputs[operands.front()]).type.shape;
@@ -95,7 +101,7 @@ class Placer {
     out_.integer.assign(units.size(), true);
     out_.reasons.assign(units.size(), "");
     for (size_t i = 0; i < units.size(); ++i) {
-      if (auto reason = reason_for_float(graph_, units[i], recipe_)) make_float(i, *reason);
+      if (auto reason = reason_for_float(graph_, spec_, units[i], recipe_)) make_float(i, *reason);
     }
     shrink_followers();
     find_ends();

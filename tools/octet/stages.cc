@@ -17,6 +17,7 @@
 #include "compiler/plan/formats.h"
 #include "compiler/plan/planner.h"
 #include "compiler/plan/unit.h"
+#include "passes/lift_opset.h"
 #include "tools/octet/interruption.h"
 #include "tools/octet/progress.h"
 #include "tools/octet/sample_warnings.h"
@@ -344,6 +345,22 @@ Result<calibration::Statistics> read_statistics(const std::string& path) {
   return calibration::Statistics::from_text(text).in(path);
 }
 
+namespace {
+
+// Operators in the form of the version that the file states: formats and descriptions may ask for a
+// newer one than canonical graphs have.
+Status lift_to(int64_t opset, ir::Graph& graph) {
+  constexpr int64_t kCanonical = 17;
+  if (graph.model.opset() < kCanonical || graph.model.opset() >= opset) return {};
+  passes::PassContext context;
+  OCTET_ASSIGN(const passes::PassReport report, passes::lift_opset(graph, {opset}, context));
+  if (report.changed || report.left_alone.empty()) return {};
+  return unsupported("the target's format needs operator set ", opset, ": ",
+                     report.left_alone.front());
+}
+
+}  // namespace
+
 Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
                                  const plan::BackendSpec& spec, backends::PlanFrom from) {
   OCTET_TRY(plan::apply_plan(canonical, plan));
@@ -351,6 +368,7 @@ Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& pla
   canonical.model.producer_version = kVersion;
   if (!plan.formats.empty()) canonical.model.metadata.emplace_back("octet.formats", plan.formats);
   if (plan.data_free) canonical.model.metadata.emplace_back("octet.data_free", "true");
+  OCTET_TRY(lift_to(spec.opset, canonical));
   OCTET_TRY(backends::emit(canonical, spec, from));
   return canonical;
 }

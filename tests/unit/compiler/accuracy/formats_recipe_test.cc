@@ -220,39 +220,6 @@ TEST(DataFree, ComesNearCalibration) {
   }
 }
 
-TEST(DataFree, BiasesTakeUpWhatRoundingDoesToTheMean) {
-  const WithFacts with;
-  const Target chosen = target("weights=int4 narrow_layers=all");
-  const RecipeResult result = must(plan_without_data(std::make_shared<const Graph>(with.graph),
-                                                     chosen.spec, chosen.recipe, with.options));
-  const auto mean_of = [&](const Graph& graph, const char* value) {
-    Graph cut = graph;
-    double sum = 0.0;
-    calibration::CalibrateOptions calibrate;
-    const ValueId id = cut.find_value(value);
-    calibrate.shown = {id};
-    calibrate.show = [&](size_t, ValueId, const Tensor& tensor) -> Status {
-      for (const float x : tensor.data<float>()) sum += static_cast<double>(x);
-      return {};
-    };
-    must(calibration::calibrate(std::make_shared<const Graph>(cut), with.samples, calibrate));
-    return sum;
-  };
-  Graph corrected = with.graph;
-  must(plan::apply_plan(corrected, result.plan));
-  plan::QuantPlan as_is = result.plan;
-  std::vector<plan::ReplacedConstant> kept;
-  for (const auto& replaced : as_is.replaced) {
-    if (replaced.value != "dense.b") kept.push_back(replaced);
-  }
-  as_is.replaced = kept;
-  Graph uncorrected = with.graph;
-  must(plan::apply_plan(uncorrected, as_is));
-  const double real = mean_of(with.graph, "dense");
-  EXPECT_LT(std::abs(mean_of(corrected, "dense") - real),
-            0.7 * std::abs(mean_of(uncorrected, "dense") - real));
-}
-
 TEST(DataFree, RefusesWithAReason) {
   const WithFacts with;
   const Target chosen = target("");
