@@ -30,28 +30,8 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request) {
     switch (op.kind) {
       case PostOp::Kind::kBias:
       case PostOp::Kind::kDequantize:
-      case PostOp::Kind::kShuffle:
-        break;
       case PostOp::Kind::kGelu:
-        onednn::append_eltwise(ops, algorithm::eltwise_gelu_erf, 0.0F, 0.0F);
-        break;
-      case PostOp::Kind::kSum:
-        ops.append_sum(1.0F);
-        break;
-      case PostOp::Kind::kRelu:
-        onednn::append_eltwise(ops, algorithm::eltwise_relu, 0.0F, 0.0F);
-        break;
-      case PostOp::Kind::kLeakyRelu:
-        onednn::append_eltwise(ops, algorithm::eltwise_relu, op.alpha, 0.0F);
-        break;
-      case PostOp::Kind::kClip:
-        onednn::append_eltwise(ops, algorithm::eltwise_clip, op.alpha, op.beta);
-        break;
-      case PostOp::Kind::kSigmoid:
-        onednn::append_eltwise(ops, algorithm::eltwise_logistic, 0.0F, 0.0F);
-        break;
-      case PostOp::Kind::kHardSwish:
-        onednn::append_hard_swish(ops);
+      case PostOp::Kind::kShuffle:
         break;
     }
   }
