@@ -33,6 +33,24 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request) {
       case PostOp::Kind::kGelu:
       case PostOp::Kind::kShuffle:
         break;
+      case PostOp::Kind::kSum:
+        ops.append_sum(1.0F);
+        break;
+      case PostOp::Kind::kRelu:
+        onednn::append_eltwise(ops, algorithm::eltwise_relu, 0.0F, 0.0F);
+        break;
+      case PostOp::Kind::kLeakyRelu:
+        onednn::append_eltwise(ops, algorithm::eltwise_relu, op.alpha, 0.0F);
+        break;
+      case PostOp::Kind::kClip:
+        onednn::append_eltwise(ops, algorithm::eltwise_clip, op.alpha, op.beta);
+        break;
+      case PostOp::Kind::kSigmoid:
+        onednn::append_eltwise(ops, algorithm::eltwise_logistic, 0.0F, 0.0F);
+        break;
+      case PostOp::Kind::kHardSwish:
+        onednn::append_hard_swish(ops);
+        break;
     }
   }
   dnnl::primitive_attr attributes = strict_attributes();
