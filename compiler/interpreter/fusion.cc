@@ -69,7 +69,6 @@ class UnitMaker {
   void extend(Unit& unit) {
     for (;;) {
       const ValueId value = graph_.node(unit.nodes.back()).output();
-      if (extend_to_gelu(unit, value)) continue;
       if (!value.valid() || readers_[value.index()] != 1 || !is_float(value)) return;
       const NodeId next = reader_of(value);
       if (!next.valid() || joined_[next.index()]) return;
@@ -114,17 +113,6 @@ class UnitMaker {
     Unit unit{free_gelu_pieces(scaled_value(id)), {{PostOp::Kind::kGelu}}, {}};
     for (const NodeId piece : unit.nodes) joined_[piece.index()] = true;
     return unit;
-  }
-
-  bool extend_to_gelu(Unit& unit, ValueId value) {
-    if (!value.valid() || clashes(unit, {PostOp::Kind::kGelu})) return false;
-    const std::vector<NodeId> pieces = free_gelu_pieces(value);
-    for (const NodeId piece : pieces) {
-      unit.nodes.push_back(piece);
-      joined_[piece.index()] = true;
-    }
-    if (!pieces.empty()) unit.post_ops.push_back({PostOp::Kind::kGelu});
-    return !pieces.empty();
   }
 
   // None when one of them is in a unit.

@@ -45,7 +45,7 @@ struct PostOp {
     kClip,
     kSigmoid,
     kHardSwish,
-    kGelu,  // one node behind a linear node stands for all five; each of four behind the first
+    kGelu,  // stands for all nodes behind the first of five
     kDequantize,
     kShuffle,
   };

