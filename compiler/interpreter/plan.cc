@@ -175,7 +175,7 @@ class PlanBuilder {
     }
   }
 
-  // The elements of a padded value in any order, for observers alone.
+  // The elements of a padded float value in any order, for observers alone.
   BufferId compacted(NodeId node, BufferId from) {
     Buffer to = buffer(from);
     KernelPtr kernel = make_compaction(*to.shape, *to.layout.channel_block());
@@ -196,7 +196,8 @@ class PlanBuilder {
     BufferId seen = buffer_of(id);
     const Layout& layout = buffer(seen).layout;
     const bool any = context_.options.observed_order == ElementOrder::kAny;
-    if (any && layout.has_padding() && layout.channel_block()) {
+    const bool floats = buffer(seen).dtype == DType::kFloat32;
+    if (any && floats && layout.has_padding() && layout.channel_block()) {
       seen = compacted(node, seen);
     } else if (!any || layout.has_padding()) {
       OCTET_ASSIGN(seen, converted(node, seen, Layout()));

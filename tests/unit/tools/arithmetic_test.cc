@@ -1,4 +1,6 @@
 // --arithmetic: what integer operators compute with.
+#include <string_view>
+
 #include "tests/support/refusals.h"
 
 namespace octet {
@@ -30,7 +32,8 @@ TEST_F(Arithmetic, ChangesWhatIsComputed) {
   EXPECT_EQ(outputs(quantized, {"--arithmetic", "exact"}), exact);
   for (const char* name : {"saturating-pairs", "neon", "fixed-point"}) {
     const std::string found = outputs(quantized, {"--arithmetic", name});
-    EXPECT_NE(found, exact) << name;
+    // NEON kernels differ in additions and products only; this model has none.
+    EXPECT_EQ(found == exact, name == std::string_view("neon")) << name;
     EXPECT_EQ(outputs(quantized, {"--arithmetic", name, "--reference"}), found)
         << name << ": reference evaluation agrees to the bit";
   }

@@ -108,7 +108,8 @@ TEST(Analyze, SharesAddUpAndPartsAreNoLouderThanTheWhole) {
     EXPECT_LT(*layer.local_db, *layer.local_input_db);
     EXPECT_GT(*layer.local_db, 25.0);
   }
-  EXPECT_NEAR(layers, 1.0, 1e-9);
+  // The quantizer of the output is in front of no layer.
+  EXPECT_NEAR(layers + tensor_named(found, "third").share, 1.0, 1e-9);
   EXPECT_TRUE(std::is_sorted(found.layers.begin(), found.layers.end(),
                              [](const auto& a, const auto& b) { return a.share > b.share; }));
   // Small noise adds up: weights and activations apart, and the two together.
@@ -153,7 +154,9 @@ TEST(Analyze, AnOutlierChannelIsFoundAndEqualizingCuresIt) {
   ASSERT_EQ(channels.outliers.size(), 1U);
   EXPECT_EQ(channels.outliers.front().channel, 3);
   EXPECT_NEAR(channels.outliers.front().times_median, 60.0, 30.0);
-  EXPECT_LT(tensor_named(found, "first.relu").use, 0.6);
+  const Subject even(three_convolutions(), testing::normal_samples(20, {1, 8, 12, 12}, 5), x86());
+  EXPECT_LT(tensor_named(found, "first.relu").use,
+            tensor_named(even.analyzed().analysis, "first.relu").use - 0.1);
   const Cure* cure = find_cure(found, "equalize its channels");
   ASSERT_NE(cure, nullptr);
   EXPECT_EQ(cure->of, "first.relu");

@@ -158,8 +158,8 @@ void expect_grams(const OneLayer& layer, size_t samples) {
     tensors.push_back(std::move(x));
   }
   const auto gather = [&](size_t threads) {
-    return must(gather_grams(layer.node, layout, layer.weight.shape(), layer_inputs(tensors, 100), threads,
-                             int64_t{1} << 30));
+    return must(gather_grams(layer.node, layout, layer.weight.shape(), layer_inputs(tensors, 100),
+                             threads, int64_t{1} << 30));
   };
   const GramSums grams = gather(1);
   for (size_t threads : {2, 4}) {
@@ -212,8 +212,9 @@ TEST(GatherGrams, IsTheSumOverSampledColumnsForAnyThreads) {
 TEST(GatherGrams, RefusesWhatDoesNotFitTheMemory) {
   const OneLayer layer = one_layer("MatMul", {1, 7, 100}, {100, 3}, {});
   const std::vector<Tensor> tensors = {layer.x};
-  const auto refused = gather_grams(layer.node, *weight_layout(layer.node, layer.weight),
-                                    layer.weight.shape(), layer_inputs(tensors, 0), 1, 100 * 100 * 16 - 1);
+  const auto refused =
+      gather_grams(layer.node, *weight_layout(layer.node, layer.weight), layer.weight.shape(),
+                   layer_inputs(tensors, 0), 1, 100 * 100 * 16 - 1);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), ErrorCode::kResourceLimit);
 }
@@ -222,8 +223,8 @@ TEST(ColumnSums, OfFloatsAreThoseOfTheGram) {
   const OneLayer layer = one_layer("Conv", {1, 5, 14, 14}, {4, 5, 3, 3}, {});
   const WeightLayout layout = *weight_layout(layer.node, layer.weight);
   const std::vector<Tensor> tensors(6, layer.x);
-  const GramSums grams = must(
-      gather_grams(layer.node, layout, layer.weight.shape(), layer_inputs(tensors, 0), 2, int64_t{1} << 30));
+  const GramSums grams = must(gather_grams(layer.node, layout, layer.weight.shape(),
+                                           layer_inputs(tensors, 0), 2, int64_t{1} << 30));
   const ColumnReader reader =
       must(ColumnReader::make(layer.node, layout, layer.x.shape(), layer.weight.shape()));
   ColumnSums total;

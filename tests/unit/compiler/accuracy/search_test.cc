@@ -192,7 +192,7 @@ TEST(CandidateRanges, HoldZeroAndDiffer) {
   const Range current{0.0F, 50.0F};
   const auto candidates =
       candidate_ranges(statistics_of(values), current, 256, RangeShape::kAnywhere);
-  ASSERT_GE(candidates.size(), 3U);
+  ASSERT_GE(candidates.size(), 2U);
   for (const CandidateRange& each : candidates) {
     EXPECT_LE(each.range.min, 0.0F) << each.method;
     EXPECT_GE(each.range.max, 0.0F) << each.method;

@@ -9,8 +9,8 @@
 namespace octet::interpreter {
 namespace {
 
-using ::testing::ElementsAre;
 using std::chrono::nanoseconds;
+using ::testing::ElementsAre;
 
 std::vector<std::string> ops(const std::vector<Profile::Entry>& entries) {
   std::vector<std::string> out;
