@@ -28,8 +28,8 @@ struct RowScales {
   size_t row_step = 1;
   size_t column_step = 0;
 
-  RowScales(std::span<const double> one_a_row) : values(one_a_row) {}
-  RowScales(const std::vector<double>& one_a_row) : values(one_a_row) {}
+  explicit RowScales(std::span<const double> one_a_row) : values(one_a_row) {}
+  explicit RowScales(const std::vector<double>& one_a_row) : values(one_a_row) {}
   static RowScales each(std::span<const double> values, size_t columns) {
     RowScales out(values);
     out.row_step = columns;

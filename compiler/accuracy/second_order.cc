@@ -27,7 +27,7 @@ Descent descent_from(const Problem& problem, const Panel& panel, const RoundedRo
     scales.push_back(rounded.scales[r]);
     for (size_t j = 0; j < n; ++j) out.integers[i * n + j] = rounded.integers[r * n + j];
   }
-  start_descent(problem.gram, panel.weights, scales, out);
+  start_descent(problem.gram, panel.weights, RowScales(scales), out);
   return out;
 }
 
@@ -38,7 +38,7 @@ void improve(const Problem& problem, const Panel& panel, Descent* other,
   const size_t n = problem.weights.columns;
   std::vector<double> scales;
   Descent descent = descent_from(problem, panel, rounded, scales);
-  if (other != nullptr) start_descent(problem.gram, panel.weights, other_scales, *other);
+  if (other != nullptr) start_descent(problem.gram, panel.weights, RowScales(other_scales), *other);
   for (size_t i = 0; i < panel.rows.size(); ++i) {
     const double nearest = descent_error(descent, n, i);
     rounded.nearest_errors[panel.rows[i]] = nearest;
@@ -51,7 +51,7 @@ void improve(const Problem& problem, const Panel& panel, Descent* other,
     copy(other->changes, descent.changes);
     copy(other->gradients, descent.gradients);
   }
-  descend(problem.gram, scales, problem.bounds, problem.options.sweeps, descent);
+  descend(problem.gram, RowScales(scales), problem.bounds, problem.options.sweeps, descent);
   for (size_t i = 0; i < panel.rows.size(); ++i) {
     const size_t r = panel.rows[i];
     rounded.scales[r] = static_cast<float>(scales[i]);
@@ -104,7 +104,7 @@ std::vector<double> ordered_scales(const Problem& problem, const OrderedFactor& 
   std::vector<double> tried(count);
   for (size_t c = 0; c < longest; ++c) {
     for (size_t i = 0; i < count; ++i) tried[i] = grids[i][std::min(c, grids[i].size() - 1)];
-    if (longest > 1) ordered.round(tried, problem.bounds);
+    if (longest > 1) ordered.round(RowScales(tried), problem.bounds);
     for (size_t i = 0; i < count; ++i) {
       if (c > 0 && !(ordered.error(i) < least[i])) continue;
       least[i] = ordered.error(i);
@@ -162,7 +162,7 @@ void quantize_many_columns(const Problem& problem, const OrderedFactor& factor, 
                            RoundedRows& rounded) {
   OrderedPanel ordered(factor, panel.weights, panel.rows.size());
   const std::vector<double> scales = ordered_scales(problem, factor, panel, ordered);
-  ordered.round(scales, problem.bounds);
+  ordered.round(RowScales(scales), problem.bounds);
   Descent start = ordered_integers(ordered, panel.rows.size(), problem.weights.columns);
   improve(problem, panel, &start, scales, rounded);
 }
@@ -236,7 +236,7 @@ Result<RoundedRows> round_rows(const Gram& gram, const WeightRows& weights,
     OrderedPanel ordered(*factor, panel.weights, panel.rows.size());
     std::vector<double> own;
     for (size_t r : panel.rows) own.push_back(scales[r]);
-    ordered.round(own, problem.bounds);
+    ordered.round(RowScales(own), problem.bounds);
     Descent start = ordered_integers(ordered, panel.rows.size(), weights.columns);
     improve(problem, panel, &start, own, out);
   }));

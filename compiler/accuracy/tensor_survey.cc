@@ -66,9 +66,9 @@ void TensorSurvey::observe(size_t sample, ValueId value, const Tensor& tensor) {
   own.high.assign(channels, -INFINITY);
   channel_extremes(values, inner, own);
   if (entry.covered) {
-    const auto [low, high] = *entry.covered;
-    own.saturated =
-        std::count_if(values.begin(), values.end(), [&](float x) { return x < low || x > high; });
+    const auto covered = *entry.covered;
+    own.saturated = std::count_if(values.begin(), values.end(),
+                                  [&](float x) { return x < covered.first || x > covered.second; });
   }
   const std::lock_guard lock(mutex_);
   Seen& seen = entry.seen;

@@ -143,7 +143,7 @@ TEST(OrderedRounding, IsGptq) {
     const std::vector<double> rows(layer.weights.begin(), layer.weights.end());
     OrderedPanel panel(*factor, rows, 5);
     const std::vector<double> scales = {0.02, 0.5, 0.03, 0.4, 0.1};
-    panel.round(scales, {-7, 7});
+    panel.round(RowScales(scales), {-7, 7});
     for (size_t r = 0; r < 5; ++r) {
       std::vector<double> z(k);
       panel.copy_integers(r, z);
@@ -164,7 +164,7 @@ TEST(OrderedRounding, KnowsItsError) {
   const auto factor = OrderedFactor::make(layer.h(), 0.01, 1);
   ASSERT_TRUE(factor);
   OrderedPanel panel(*factor, std::vector<double>(layer.weights.begin(), layer.weights.end()), 3);
-  panel.round(std::vector<double>(3, 0.25), {-7, 7});
+  panel.round(RowScales(std::vector<double>(3, 0.25)), {-7, 7});
   for (size_t r = 0; r < 3; ++r) {
     std::vector<double> z(40);
     panel.copy_integers(r, z);
