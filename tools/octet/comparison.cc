@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "compiler/accuracy/judge.h"
 #include "compiler/base/names.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/interpreter/interpreter.h"
@@ -59,22 +60,6 @@ Result<TensorError> error_of(const std::string& name, const Tensor& a, const Ten
     out.power += x * x;
     out.noise += difference * difference;
     out.largest = std::max(out.largest, std::abs(difference));
-  }
-  return out;
-}
-
-std::vector<int64_t> row_maxima(const Tensor& tensor) {
-  const int64_t rows = tensor.rank() > 1 ? tensor.shape().front() : 1;
-  const int64_t columns = rows > 0 ? tensor.element_count() / rows : 0;
-  std::vector<int64_t> out;
-  for (int64_t row = 0; row < rows && columns > 0; ++row) {
-    int64_t best = 0;
-    for (int64_t k = 1; k < columns; ++k) {
-      if (tensor.at_as_double(row * columns + k) > tensor.at_as_double(row * columns + best)) {
-        best = k;
-      }
-    }
-    out.push_back(best);
   }
   return out;
 }
@@ -143,8 +128,8 @@ class Comparer {
       out.tensors.push_back(std::move(error));
     }
     if (!outputs_a->empty()) {
-      out.first_choice = row_maxima(outputs_a->front());
-      out.second_choice = row_maxima(outputs_b->front());
+      out.first_choice = accuracy::choices(outputs_a->front());
+      out.second_choice = accuracy::choices(outputs_b->front());
     }
     return out;
   }
