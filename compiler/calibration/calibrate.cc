@@ -7,6 +7,7 @@
 
 #include "compiler/base/names.h"
 #include "compiler/base/thread_pool.h"
+#include "compiler/calibration/counted_elements.h"
 #include "compiler/calibration/extremes.h"
 #include "compiler/calibration/histogram_builder.h"
 #include "compiler/calibration/sample_digest.h"
@@ -52,13 +53,17 @@ class StatisticsObserver : public interpreter::Observer {
   }
 
   Status observe(ValueId id, const Tensor& tensor) override {
+    return observe_blocks(id, tensor, 1);
+  }
+
+  Status observe_blocks(ValueId id, const Tensor& tensor, int64_t block) override {
     if (options_.shown.contains(id)) OCTET_TRY(options_.show(sample_, id, tensor));
     if (is_derived_[id.index()] || !options_.values.contains(id)) return {};
     if (tensor.dtype() != ir::DType::kFloat32) return {};
     const auto values = tensor.data<float>();
     OfSample seen{true, tensor.element_count(), {}};
     if (!values.empty()) {
-      const auto extremes = look_at(id, values);
+      const auto extremes = look_at(id, values, CountedElements(tensor.shape(), block));
       if (!extremes) return not_finite(graph_, id, tensor);
       seen.extremes = *extremes;
     }
@@ -110,11 +115,12 @@ class StatisticsObserver : public interpreter::Observer {
   };
 
   // Nothing when a value is not finite.
-  std::optional<Extremes> look_at(ValueId id, std::span<const float> values) {
+  std::optional<Extremes> look_at(ValueId id, std::span<const float> values,
+                                  const CountedElements& counted) {
     if (!options_.histograms.contains(id)) return finite_extremes(values);
     auto& histogram = histograms_[id.index()];
     if (!histogram) histogram.emplace();
-    return histogram->add(values);
+    return histogram->add(values, counted);
   }
 
   void add(ValueId id, const OfSample& seen) {
@@ -156,18 +162,20 @@ std::set<ValueId> observable_values(const Graph& graph) {
 
 Result<Calibration> Calibration::prepare(std::shared_ptr<const Graph> graph,
                                          const CalibrateOptions& options) {
-  interpreter::Options run_options;
-  std::vector<Derivation> derived = derivations(*graph, options.values, options.histograms);
-  std::set<ValueId> observed = options.values;
+  CalibrateOptions with_parts = options;
+  add_parts(*graph, with_parts.values, with_parts.histograms);
+  std::vector<Derivation> derived = derivations(*graph, with_parts.values, with_parts.histograms);
+  std::set<ValueId> observed = with_parts.values;
   for (const Derivation& d : derived) observed.erase(d.value);
   observed.insert(options.shown.begin(), options.shown.end());
+  interpreter::Options run_options;
   run_options.observed.assign(observed.begin(), observed.end());
   run_options.max_memory = options.max_memory;
-  // Extremes and histograms do not look at positions.
   if (options.shown.empty()) run_options.observed_order = interpreter::ElementOrder::kAny;
   OCTET_ASSIGN(interpreter::Interpreter interpreter,
                interpreter::Interpreter::create(graph, run_options));
-  return Calibration(std::move(graph), options, std::move(derived), std::move(interpreter));
+  return Calibration(std::move(graph), std::move(with_parts), options.values, std::move(derived),
+                     std::move(interpreter));
 }
 
 Result<Statistics> calibrate(std::shared_ptr<const Graph> graph, const data::Dataset& dataset,
@@ -234,6 +242,9 @@ Result<Statistics> Calibration::run(const data::Dataset& dataset) const {
     } else {
       for (const ValueId part : d.parts) join(out.tensors[graph_->value(part).name].histogram);
     }
+  }
+  for (const ValueId id : options.values) {
+    if (!wanted_.contains(id)) out.tensors.erase(graph_->value(id).name);
   }
   return out;
 }

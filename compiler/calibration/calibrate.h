@@ -53,17 +53,20 @@ class Calibration {
   Result<Statistics> run(const data::Dataset& dataset) const;
 
  private:
-  Calibration(std::shared_ptr<const ir::Graph> graph, const CalibrateOptions& options,
-              std::vector<Derivation> derived, interpreter::Interpreter interpreter)
+  Calibration(std::shared_ptr<const ir::Graph> graph, CalibrateOptions options,
+              std::set<ir::ValueId> wanted, std::vector<Derivation> derived,
+              interpreter::Interpreter interpreter)
       : graph_(std::move(graph)),
-        options_(options),
+        options_(std::move(options)),
+        wanted_(std::move(wanted)),
         fingerprint_(fingerprint(*graph_)),
         derived_(std::move(derived)),
         interpreter_(std::move(interpreter)) {}
 
   std::shared_ptr<const ir::Graph> graph_;
-  CalibrateOptions options_;
-  std::string fingerprint_;  // reads all weights
+  CalibrateOptions options_;      // with the parts of what is derived
+  std::set<ir::ValueId> wanted_;  // without
+  std::string fingerprint_;       // reads all weights
   std::vector<Derivation> derived_;
   interpreter::Interpreter interpreter_;
 };

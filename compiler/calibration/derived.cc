@@ -27,7 +27,26 @@ std::optional<std::vector<ValueId>> parts_of(const Node& node) {
   return one ? std::optional(std::vector<ValueId>{node.inputs[0]}) : std::nullopt;
 }
 
+bool can_be_observed(const Graph& graph, ValueId id) {
+  return id.valid() && !graph.value(id).is_constant() &&
+         graph.value(id).type.storage == ir::DType::kFloat32;
+}
+
 }  // namespace
+
+void add_parts(const Graph& graph, std::set<ValueId>& values, std::set<ValueId>& histograms) {
+  const std::vector<ir::NodeId> order = graph.order();
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const Node& node = graph.node(*id);
+    const auto parts = parts_of(node);
+    if (!parts || node.is("Relu") || !histograms.contains(node.output())) continue;
+    const bool known = std::all_of(parts->begin(), parts->end(),
+                                   [&](ValueId part) { return can_be_observed(graph, part); });
+    if (!known) continue;
+    values.insert(parts->begin(), parts->end());
+    histograms.insert(parts->begin(), parts->end());
+  }
+}
 
 std::vector<Derivation> derivations(const Graph& graph, const std::set<ValueId>& values,
                                     const std::set<ValueId>& histograms) {
@@ -39,9 +58,8 @@ std::vector<Derivation> derivations(const Graph& graph, const std::set<ValueId>&
     if (!parts || !values.contains(node.output())) continue;
     const bool with_histogram = histograms.contains(node.output());
     const bool known = std::all_of(parts->begin(), parts->end(), [&](ValueId part) {
-      return part.valid() && values.contains(part) &&
-             (!with_histogram || histograms.contains(part)) &&
-             graph.value(part).type.storage == ir::DType::kFloat32;
+      return can_be_observed(graph, part) && values.contains(part) &&
+             (!with_histogram || histograms.contains(part));
     });
     const bool rectified = node.is("Relu");
     if (!known || (rectified && derived.contains(parts->front()))) continue;

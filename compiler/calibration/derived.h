@@ -20,6 +20,13 @@ struct Derivation {
   std::vector<ir::ValueId> parts;
 };
 
+// Adds what the values with histograms are joined from, and so on. Histograms of large tensors
+// count some elements only (counted_elements.h), by their place: so a value that is joined is
+// always counted where its elements come from, or its histogram would hang on what else is
+// observed.
+void add_parts(const ir::Graph& graph, std::set<ir::ValueId>& values,
+               std::set<ir::ValueId>& histograms);
+
 // Of `values`, those that follow from others of `values`; parts come before what is made of them.
 // What has a histogram follows only from what has one.
 std::vector<Derivation> derivations(const ir::Graph& graph, const std::set<ir::ValueId>& values,

@@ -30,9 +30,9 @@ OCTET_VECTORIZED void bins_of(const float* values, size_t count, Widths inverse,
   }
 }
 
-size_t bin_in_double(float x, int exponent, int half) {
-  const double bin = std::floor(std::ldexp(static_cast<double>(x), -exponent));
-  return static_cast<size_t>(static_cast<int64_t>(bin) + half);
+// Of a side without values any float does.
+float inverse_width(int exponent) {
+  return std::ldexp(1.0F, std::min(-exponent, kGreatestFloatExponent));
 }
 
 // Bins [first, last) of `counts` at a greater exponent; floor division halves towards minus
@@ -48,116 +48,102 @@ void coarsen(std::vector<uint64_t>& counts, int first, int last, int half, int s
 
 }  // namespace
 
-// Counts into several tables in turn where there are many values: those that repeat, as zeros do
-// behind Relu, would wait for each other in one.
-class HistogramBuilder::Counter {
- public:
-  Counter(HistogramBuilder& builder, size_t values) : to_(builder), use_tables_(values >= kWorth) {
-    if (use_tables_) tables_ = {};
-  }
-  ~Counter() { flush(); }
-  Counter(const Counter&) = delete;
-  Counter& operator=(const Counter&) = delete;
-
-  // At most kPiece values.
-  void add(std::span<const float> piece, const Extremes& extremes) {
-    fit(extremes);
-    const bool tiny = (extremes.min < 0.0F && -to_.below_ > kGreatestFloatExponent) ||
-                      (extremes.max > 0.0F && -to_.above_ > kGreatestFloatExponent);
-    if (tiny) {
-      for (float x : piece) {
-        ++to_.counts_[bin_in_double(x, x < 0.0F ? to_.below_ : to_.above_, kHalf)];
-      }
-      return;
-    }
-    const Widths inverse = {inverse_width(to_.below_), inverse_width(to_.above_)};
-    bins_of(piece.data(), piece.size(), inverse, kHalf, bins_.data());
-    const uint16_t* const bins = bins_.data();
-    size_t i = 0;
-    if (use_tables_) {
-      uint32_t* const a = tables_[0].data();
-      uint32_t* const b = tables_[1].data();
-      uint32_t* const c = tables_[2].data();
-      uint32_t* const d = tables_[3].data();
-      for (; i + kTables <= piece.size(); i += kTables) {
-        ++a[bins[i]];
-        ++b[bins[i + 1]];
-        ++c[bins[i + 2]];
-        ++d[bins[i + 3]];
-      }
-    }
-    for (; i < piece.size(); ++i) ++to_.counts_[bins[i]];
-    uncounted_ += piece.size();
-  }
-
- private:
-  static constexpr size_t kTables = 4;
-  static constexpr size_t kWorth = 1 << 16;
-  static constexpr size_t kMost = size_t{1} << 30;  // keeps 32 bits from running over
-  // Tables that lie a multiple of 4 KiB apart would wait for each other, too: processors tell a
-  // load from an earlier store by the low bits of their addresses.
-  static constexpr size_t kApart = 16;
-
-  // Of a side without values any float does.
-  static float inverse_width(int exponent) {
-    return std::ldexp(1.0F, std::min(-exponent, kGreatestFloatExponent));
-  }
-
-  // Makes bins wide enough.
-  void fit(const Extremes& extremes) {
-    const int below =
-        extremes.min < 0.0F ? Histogram::least_exponent(extremes.min, 0.0F) : to_.below_;
-    const int above =
-        extremes.max > 0.0F ? Histogram::least_exponent(0.0F, extremes.max) : to_.above_;
-    if (below <= to_.below_ && above <= to_.above_ && uncounted_ <= kMost) return;
-    flush();
-    if (below > to_.below_) {
-      coarsen(to_.counts_, 0, kHalf, kHalf, below - to_.below_);
-      to_.below_ = below;
-    }
-    if (above > to_.above_) {
-      coarsen(to_.counts_, kHalf, kBins, kHalf, above - to_.above_);
-      to_.above_ = above;
-    }
-  }
-
-  void flush() {
-    uncounted_ = 0;
-    if (!use_tables_) return;
-    for (auto& table : tables_) {
-      for (size_t i = 0; i < to_.counts_.size(); ++i) to_.counts_[i] += table[i];
-      table = {};
-    }
-  }
-
-  HistogramBuilder& to_;
-  bool use_tables_;
-  size_t uncounted_ = 0;
-  std::array<uint16_t, kPiece> bins_;
-  std::array<std::array<uint32_t, kBins + kApart>, kTables> tables_;
-};
-
-std::optional<Extremes> HistogramBuilder::add(std::span<const float> values) {
+std::optional<Extremes> HistogramBuilder::add(std::span<const float> values,
+                                              const CountedElements& elements) {
   if (values.empty()) return Extremes();
-  if (counts_.empty()) counts_.assign(kBins, 0);
-  Counter counter(*this, values.size());
+  if (counts_.empty()) {
+    counts_.assign(kBins, 0);
+    recent_.assign(kBins, Pair());
+  }
+  if (weight_ != elements.weight()) flush(elements.weight());
   std::optional<Extremes> all;
-  for (size_t at = 0; at < values.size(); at += kPiece) {
-    const auto piece = values.subspan(at, std::min(kPiece, values.size() - at));
-    const auto extremes = finite_extremes(piece);
-    if (!extremes) return std::nullopt;
+  std::optional<Extremes> extremes;  // of the stretch
+  const auto look = [&](std::span<const float> stretch) {
+    extremes = finite_extremes(stretch);
+    if (!extremes) return false;
     if (!all) all = extremes;
     all->min = std::min(all->min, extremes->min);
     all->max = std::max(all->max, extremes->max);
-    counter.add(piece, *extremes);
+    return true;
+  };
+  const auto take = [&](std::span<const float> counted) {
+    fit(*extremes);
+    for (size_t at = 0; at < counted.size(); at += kPiece) {
+      count(counted.subspan(at, std::min(kPiece, counted.size() - at)), *extremes);
+    }
+  };
+  if (!elements.pass(values, look, take)) return std::nullopt;
+  if (!elements.all()) {
+    fit(*all);
+    ++counts_[bin_of(all->min)];
+    ++counts_[bin_of(all->max)];
   }
   return all;
 }
 
+void HistogramBuilder::fit(const Extremes& extremes) {
+  const int below = extremes.min < 0.0F ? Histogram::least_exponent(extremes.min, 0.0F) : below_;
+  const int above = extremes.max > 0.0F ? Histogram::least_exponent(0.0F, extremes.max) : above_;
+  if (below <= below_ && above <= above_) return;
+  flush(weight_);
+  if (below > below_) {
+    coarsen(counts_, 0, kHalf, kHalf, below - below_);
+    below_ = below;
+  }
+  if (above > above_) {
+    coarsen(counts_, kHalf, kBins, kHalf, above - above_);
+    above_ = above;
+  }
+}
+
+size_t HistogramBuilder::bin_of(float x) const {
+  const double bin = std::floor(std::ldexp(static_cast<double>(x), -(x < 0.0F ? below_ : above_)));
+  return static_cast<size_t>(static_cast<int64_t>(bin) + kHalf);
+}
+
+void HistogramBuilder::count(std::span<const float> piece, const Extremes& extremes) {
+  const bool tiny = (extremes.min < 0.0F && -below_ > kGreatestFloatExponent) ||
+                    (extremes.max > 0.0F && -above_ > kGreatestFloatExponent);
+  if (tiny) {
+    for (const float x : piece) counts_[bin_of(x)] += weight_;
+    return;
+  }
+  if (recent_count_ + piece.size() > kMostRecent) flush(weight_);
+  recent_count_ += piece.size();
+  std::array<uint16_t, kPiece> bins;
+  const Widths inverse = {inverse_width(below_), inverse_width(above_)};
+  bins_of(piece.data(), piece.size(), inverse, kHalf, bins.data());
+  Pair* const pairs = recent_.data();
+  size_t i = 0;
+  for (; i + 1 < piece.size(); i += 2) {
+    ++pairs[bins[i]][0];
+    ++pairs[bins[i + 1]][1];
+  }
+  if (i < piece.size()) ++pairs[bins[i]][0];
+}
+
+void HistogramBuilder::flush(uint64_t weight) {
+  if (recent_count_ > 0) {
+    counts_ = counts();
+    std::fill(recent_.begin(), recent_.end(), Pair());
+    recent_count_ = 0;
+  }
+  weight_ = weight;
+}
+
+std::vector<uint64_t> HistogramBuilder::counts() const {
+  std::vector<uint64_t> out = counts_;
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] += weight_ * (uint64_t{recent_[i][0]} + recent_[i][1]);
+  }
+  return out;
+}
+
 // Bins [first, first + kHalf).
 Histogram HistogramBuilder::side(int first, int exponent) const {
+  const std::vector<uint64_t> all = counts();
   std::vector<uint64_t> counts(kBins, 0);
-  std::copy_n(counts_.begin() + first, kHalf, counts.begin() + first);
+  std::copy_n(all.begin() + first, kHalf, counts.begin() + first);
   return Histogram::from_counts(exponent, std::move(counts));
 }
 
@@ -170,10 +156,11 @@ Histogram HistogramBuilder::all() const {
 
 Histogram HistogramBuilder::rectified() const {
   if (counts_.empty()) return {};
-  std::vector<uint64_t> counts(counts_);
-  std::fill_n(counts.begin(), kHalf, 0);
-  counts[kHalf] += std::accumulate(counts_.begin(), counts_.begin() + kHalf, uint64_t{0});
-  return Histogram::from_counts(above_, std::move(counts));
+  std::vector<uint64_t> out = counts();
+  const uint64_t negative = std::accumulate(out.begin(), out.begin() + kHalf, uint64_t{0});
+  std::fill_n(out.begin(), kHalf, 0);
+  out[kHalf] += negative;
+  return Histogram::from_counts(above_, std::move(out));
 }
 
 }  // namespace octet::calibration

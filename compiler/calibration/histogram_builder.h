@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "compiler/calibration/counted_elements.h"
 #include "compiler/calibration/extremes.h"
 #include "compiler/calibration/histogram.h"
 
@@ -18,23 +19,38 @@ namespace octet::calibration {
 class HistogramBuilder {
  public:
   // Nothing when a value is NaN or infinite, and the counts are then not to be used; else the
-  // extremes (zeros when there are no values).
-  std::optional<Extremes> add(std::span<const float> values);
+  // extremes (zeros when there are no values). Where not all elements are counted, the extremes
+  // are, once each: no range that is chosen by the histogram ends short of what it has seen.
+  std::optional<Extremes> add(std::span<const float> values, const CountedElements& elements);
 
   Histogram all() const;        // of the values
   Histogram rectified() const;  // of max(value, 0)
 
  private:
-  class Counter;
-  static constexpr size_t kPiece = 1024;  // values that stay in the cache
+  static constexpr size_t kPiece = 1024;  // values that stay in the nearest cache
   static constexpr int kHalf = Histogram::kHalf;
   static constexpr int kBins = Histogram::kBins;
+  // Values that were binned one after the other count in turn in the elements of a pair: those that
+  // repeat, as zeros do behind Relu, would wait for each other in one.
+  using Pair = std::array<uint32_t, 2>;
+  static constexpr uint64_t kMostRecent = uint64_t{1} << 31;  // a uint32 holds as many
 
+  // Makes bins wide enough.
+  void fit(const Extremes& extremes);
+  // Of extremes that fit() has seen; at most kPiece, each with the weight of recent_.
+  void count(std::span<const float> piece, const Extremes& extremes);
+  size_t bin_of(float x) const;
+  // Adds recent_ to counts_, and begins with a new weight.
+  void flush(uint64_t weight);
+  std::vector<uint64_t> counts() const;
   Histogram side(int first, int exponent) const;
 
   int below_ = Histogram::kLeastExponent;  // exponent of bins [0, kHalf)
   int above_ = Histogram::kLeastExponent;  // of the others
-  std::vector<uint64_t> counts_;
+  std::vector<uint64_t> counts_;           // recent_ apart
+  std::vector<Pair> recent_;
+  uint64_t recent_count_ = 0;
+  uint64_t weight_ = 1;  // of what recent_ counts
 };
 
 }  // namespace octet::calibration

@@ -70,7 +70,10 @@ class Run {
   Status show(const std::vector<Observation>& observations) {
     if (watchers_.observer == nullptr) return {};
     for (const Observation& o : observations) {
-      OCTET_TRY(watchers_.observer->observe(o.value, slot(o.buffer).tensor));
+      const Tensor& shown = slot(o.buffer).tensor;
+      OCTET_TRY(o.channel_block > 1
+                    ? watchers_.observer->observe_blocks(o.value, shown, o.channel_block)
+                    : watchers_.observer->observe(o.value, shown));
     }
     return {};
   }

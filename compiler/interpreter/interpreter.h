@@ -18,6 +18,12 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual Status observe(ir::ValueId id, const ir::Tensor& value) = 0;
+  // Under ElementOrder::kAny, in place of observe(): elements as [batch, channels / block,
+  // spatial..., block] of a value of rank 4 or 5, the last block narrower where channels do not fill
+  // it.
+  virtual Status observe_blocks(ir::ValueId id, const ir::Tensor& value, int64_t /*block*/) {
+    return observe(id, value);
+  }
 };
 
 enum class Kernels {
@@ -27,8 +33,9 @@ enum class Kernels {
 
 enum class ElementOrder {
   kRowMajor,
-  // All elements, each once, in an order of the kernels' choice: for statistics that do not ask
-  // where an element stands. Saves a copy of most of what convolutions compute.
+  // All elements, each once, row-major or in blocks of channels as the kernels choose: for
+  // statistics that do not ask where an element stands. Saves a copy of most of what convolutions
+  // compute.
   kAny,
 };
 

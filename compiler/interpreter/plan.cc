@@ -194,15 +194,16 @@ class PlanBuilder {
   Status observe(NodeId node, ValueId id) {
     if (!id.valid() || !observed_[id.index()]) return {};
     BufferId seen = buffer_of(id);
-    const Layout& layout = buffer(seen).layout;
-    const bool any = context_.options.observed_order == ElementOrder::kAny;
-    const bool floats = buffer(seen).dtype == DType::kFloat32;
-    if (any && floats && layout.has_padding() && layout.channel_block()) {
-      seen = compacted(node, seen);
-    } else if (!any || layout.has_padding()) {
+    const Layout layout = buffer(seen).layout;
+    const int64_t block = layout.channel_block().value_or(1);
+    const bool in_blocks = context_.options.observed_order == ElementOrder::kAny && block > 1 &&
+                           buffer(seen).dtype == DType::kFloat32 && buffer(seen).shape->size() >= 4;
+    if (!in_blocks) {
       OCTET_ASSIGN(seen, converted(node, seen, Layout()));
+    } else if (layout.has_padding()) {
+      seen = compacted(node, seen);
     }
-    plan_.steps.back().observations.push_back({id, seen});
+    plan_.steps.back().observations.push_back({id, seen, in_blocks ? block : 1});
     return {};
   }
 

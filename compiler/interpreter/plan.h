@@ -41,6 +41,7 @@ struct Buffer {
 struct Observation {
   ir::ValueId value;
   BufferId buffer;
+  int64_t channel_block = 1;  // more: see Observer::observe_blocks
 };
 
 struct Step {

@@ -126,7 +126,7 @@ class Planner {
     const auto it = statistics_.tensors.find(name);
     if (it == statistics_.tensors.end()) {
       return bad_data("the statistics hold nothing about the value ", quote_name(name),
-                      "; calibrate again with this version and this backend");
+                      "; calibrate again with this version, with --backend where it is not built in");
     }
     const auto shape = space.symmetry == numerics::Symmetry::kSymmetric
                            ? calibration::RangeShape::kSymmetric

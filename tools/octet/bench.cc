@@ -2,11 +2,13 @@
 #include <chrono>
 #include <iomanip>
 #include <sstream>
+#include <thread>
 
 #include "compiler/base/names.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/interpreter/interpreter.h"
+#include "tools/octet/calibrated_values.h"
 #include "tools/octet/model_input.h"
 #include "tools/octet/progress.h"
 #include "tools/octet/shared_options.h"
@@ -82,6 +84,9 @@ class Runner {
     for (double seconds : least) {
       if (seconds > 0.0) timing_.sample_seconds = least_of(timing_.sample_seconds, seconds);
     }
+    // OpenMP's threads wait busily for the next run for some milliseconds, and would take the time
+    // from what is measured next.
+    if (timing_.threads_per_sample > 1) std::this_thread::sleep_for(std::chrono::milliseconds(100));
     return {};
   }
 
@@ -133,7 +138,7 @@ class ObservedRunner {
   static Result<ObservedRunner> make(std::shared_ptr<const ir::Graph> graph, const LoadedData& data,
                                      const Timing& timing, int64_t max_memory) {
     calibration::CalibrateOptions options;
-    options.values = calibration::observable_values(*graph);
+    OCTET_ASSIGN(options.values, calibrated_values(*graph, {}));
     options.histograms = options.values;
     options.threads = timing.samples_at_a_time;
     options.max_memory = max_memory;

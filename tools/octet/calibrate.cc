@@ -3,6 +3,7 @@
 #include "compiler/accuracy/second_order_statistics.h"
 #include "compiler/base/files.h"
 #include "compiler/base/names.h"
+#include "tools/octet/calibrated_values.h"
 #include "tools/octet/model_input.h"
 #include "tools/octet/shared_options.h"
 #include "tools/octet/stages.h"
@@ -15,6 +16,7 @@ struct CalibrateOptions {
   std::string output;
   std::string shard;
   bool second_order = false;
+  std::vector<std::string> backends;  // besides the built-in ones
   DataOptions data;
 };
 
@@ -39,7 +41,7 @@ Status calibrate(const CalibrateOptions& options, const Invocation& invocation) 
   OCTET_ASSIGN(ir::Graph canonical, load_float(options.model));
   const auto graph = std::make_shared<const ir::Graph>(std::move(canonical));
   OCTET_ASSIGN(const auto dataset, open_data(options.data, *graph));
-  run.values = calibration::observable_values(*graph);
+  OCTET_ASSIGN(run.values, calibrated_values(*graph, options.backends));
   run.histograms = run.values;
   std::unique_ptr<accuracy::SecondOrderGatherer> second_order;
   if (options.second_order) {
@@ -79,12 +81,18 @@ void add_calibrate(CLI::App& app, Invocation& invocation) {
   CLI::App& verb = add_verb(
       app, invocation, "calibrate",
       "Runs samples through the model and writes what was seen to a statistics file; it serves "
-      "every backend and every range method",
+      "every built-in backend and every range method",
       "  octet calibrate model.onnx --data calibration.npy -o model.stats\n"
       "  octet calibrate model.onnx --data calibration.npy --shard 2/3 -o part2.stats\n"
-      "  octet calibrate model.onnx --data calibration.npy --second-order -o model.stats");
+      "  octet calibrate model.onnx --data calibration.npy --second-order -o model.stats\n"
+      "  octet calibrate model.onnx --data calibration.npy --backend ./chip.textproto -o "
+      "model.stats");
   verb.add_option("MODEL", options->model, "Float ONNX model")->required();
   verb.add_option("-o,--output", options->output, "Statistics file to write")->required();
+  verb.add_option("-b,--backend", options->backends,
+                  "Observe what this target may quantize, too: a description file (.textproto); "
+                  "the built-in targets always are. May be repeated")
+      ->allow_extra_args(false);
   verb.add_option("--shard", options->shard, "Take every N-th sample from the I-th on: I/N");
   verb.add_flag(
       "--second-order", options->second_order,

@@ -84,5 +84,44 @@ TEST(Derivations, GiveWhatLookingGives) {
   }
 }
 
+// Large enough that histograms count some elements only: which ones must not hang on what else is
+// observed.
+constexpr const char* kLargeMoves = R"(graph "g" {
+  input %x: float32[1,6,64,60]
+  %n: float32[1,6,64,60] = Neg(%x)
+  %r: float32[1,6,64,60] = Relu(%n)
+  %c: float32[1,12,64,60] = Concat(%r, %x) {axis = 1}
+  %t: float32[1,60,64,12] = Transpose(%c) {perm = [0, 3, 2, 1]}
+  %u: float32[1,60,64,12] = Relu(%t)
+  output %u
+})";
+
+class LargeSamples : public data::Dataset {
+ public:
+  size_t size() const override { return 3; }
+  Result<data::Sample> get(size_t index) const override {
+    Random random(index + 1);
+    OCTET_ASSIGN(Tensor tensor, Tensor::zeros(ir::DType::kFloat32, {1, 6, 64, 60}));
+    for (float& x : tensor.mutable_data<float>()) x = random.between(-1.0F, 2.0F);
+    return data::Sample{std::move(tensor)};
+  }
+};
+
+TEST(Derivations, OfPartlyCountedTensorsDoNotHangOnWhatElseIsObserved) {
+  const auto graph = std::make_shared<const Graph>(must(ir::parse(kLargeMoves)));
+  const LargeSamples samples;
+  CalibrateOptions options;
+  options.values = options.histograms = observable_values(*graph);
+  const Statistics together = must(calibrate(graph, samples, options));
+  for (const ValueId id : options.values) {
+    CalibrateOptions alone;
+    alone.values = alone.histograms = {id};
+    const std::string& name = graph->value(id).name;
+    const Statistics looked = must(calibrate(graph, samples, alone));
+    EXPECT_EQ(looked.tensors.size(), 1U);
+    EXPECT_TRUE(together.tensors.at(name) == looked.tensors.at(name)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace octet::calibration

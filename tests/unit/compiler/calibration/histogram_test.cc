@@ -84,13 +84,16 @@ TEST(Histogram, CountsManyValuesOfAnyMagnitudeByTheDefinition) {
   }
 }
 
+// Counts every element.
+CountedElements whole() { return CountedElements(std::vector<int64_t>{1}); }
+
 // The histogram of values, and of what Relu makes of them.
 void expect_built_alike(const std::vector<float>& values) {
   HistogramBuilder builder;
   const size_t cut = values.size() / 5;
   const std::span<const float> all(values);
-  ASSERT_TRUE(builder.add(all.first(cut)).has_value());
-  const auto extremes = builder.add(all.subspan(cut));
+  ASSERT_TRUE(builder.add(all.first(cut), whole()).has_value());
+  const auto extremes = builder.add(all.subspan(cut), whole());
   ASSERT_TRUE(extremes.has_value());
   EXPECT_EQ(extremes->min,
             *std::min_element(values.begin() + static_cast<int64_t>(cut), values.end()));
@@ -127,9 +130,9 @@ TEST(HistogramBuilder, SaysWhenAValueIsNotFinite) {
   for (const float x : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
     std::vector<float> values(3000, 1.0F);
     values[2500] = x;
-    EXPECT_FALSE(HistogramBuilder().add(values).has_value());
+    EXPECT_FALSE(HistogramBuilder().add(values, whole()).has_value());
   }
-  EXPECT_TRUE(HistogramBuilder().add({}).has_value());
+  EXPECT_TRUE(HistogramBuilder().add({}, whole()).has_value());
 }
 
 TEST(Histogram, TinyNegativeValuesFallBelowZero) {
