@@ -68,7 +68,7 @@ TEST_F(Usage, ValueOfTheWrongKind) {
 
 TEST_F(Usage, DataOrStatistics) {
   refused(2, quantize(model(), data(), {"--stats", "model.stats"}), {"--data", "--stats"});
-  refused(2, quantize(model(), data(), {"--effort", "bset"}), {"\"bset\"", "fast or default"});
+  refused(2, quantize(model(), data(), {"--effort", "bset"}), {"\"bset\"", "give fast, default or best"});
   const std::string ranges = folder_.path("ranges.stats");
   ASSERT_EQ(
       run_octet({"calibrate", model(), "--data", data(), "--samples", "2", "-q", "-o", ranges})
