@@ -262,8 +262,9 @@ Status check_targets(const AccuracyTargets& targets, Samples samples) {
   }
   if (!targets.any() || samples == Samples::kReal) return {};
   return usage_error(targets.min_sqnr ? "--min-sqnr" : "--max-drop", " needs real samples: ",
-                     samples == Samples::kNone ? "a statistics file holds ranges, not samples"
-                                               : "made-up samples say nothing about accuracy");
+                     samples == Samples::kNone     ? "a statistics file holds ranges, not samples"
+                     : samples == Samples::kAbsent ? "--data none has none"
+                                                   : "made-up samples say nothing about accuracy");
 }
 
 namespace {

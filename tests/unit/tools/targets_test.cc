@@ -138,7 +138,8 @@ TEST_F(Targets, AMetricCommandThatFailsHangsOrSaysNothing) {
     all.insert(all.end(), more.begin(), more.end());
     return quantize(model(), data(), all);
   };
-  refused(2, with("echo oh dear >&2; exit 3"), {"--metric-command", "status 3", "oh dear", "try it by hand"});
+  refused(2, with("echo oh dear >&2; exit 3"),
+          {"--metric-command", "status 3", "oh dear", "try it by hand"});
   refused(2, with("no_such_program_here"), {"--metric-command", "status 127"});
   refused(2, with("true"), {"--metric-command", "no number last", "try it by hand"});
   refused(2, with("echo 90 percent #"), {"no number last", "\"percent\""});
