@@ -92,6 +92,26 @@ Status check_nearly_symmetric(const BackendSpec& spec, const Space& space) {
   return {};
 }
 
+// The space of 16 bits that single layers may read.
+Status check_wide_data(const BackendSpec& spec, const OpRule& rule, const std::string& type) {
+  if (rule.wide_data_space.empty()) return {};
+  OCTET_TRY(check_space(spec, rule.wide_data_space, "wide_data"));
+  const auto width = [&](const std::string& name) {
+    return numerics::bit_width(spec.find_space(name)->dtype);
+  };
+  const auto refuse = [&](std::string_view why) {
+    return usage_error("operator ", type, ": wide_data names ", quote_name(rule.wide_data_space),
+                       why);
+  };
+  if (width(rule.wide_data_space) != 16 || width(rule.data_space) != 8) {
+    return refuse(", but takes a space of 16 bits beside data of 8");
+  }
+  if (rule.weight_space.empty() || rule.participation != plan::Participation::kAlways) {
+    return refuse("; only operators with a weight that run ALWAYS have it");
+  }
+  return {};
+}
+
 bool moves(plan::Participation participation) {
   return participation == plan::Participation::kMoves ||
          participation == plan::Participation::kTransparent;
@@ -121,6 +141,7 @@ Result<OpRule> read_op(const file::Op& in, const std::string& type, const Backen
   out.data_space = in.data();
   out.weight_space = in.weight();
   out.dynamic_weight_space = in.dynamic_weight();
+  out.wide_data_space = in.wide_data();
   out.output_space = in.result();
   out.min_rank = in.min_rank();
   out.max_rank = in.max_rank();
@@ -135,6 +156,7 @@ Result<OpRule> read_op(const file::Op& in, const std::string& type, const Backen
   OCTET_TRY(check_space(spec, out.weight_space, "weight"));
   OCTET_TRY(check_space(spec, out.dynamic_weight_space, "dynamic_weight"));
   OCTET_TRY(check_space(spec, out.output_space, "result"));
+  OCTET_TRY(check_wide_data(spec, out, type));
   if (schema->weight_channel_axis != nullptr && out.weight_space.empty()) {
     return usage_error("operator ", type, " names no space for its weight");
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "compiler/ir/parse.h"
+#include "compiler/ir/versions.h"
 #include "compiler/ops/schema.h"
 #include "passes/declared_types.h"
 #include "passes/lift_operators.h"
@@ -18,14 +19,6 @@ using ir::NodeId;
 constexpr int64_t kOldest = 7;
 constexpr int64_t kLowestTarget = 13;
 constexpr int64_t kHighestTarget = 23;
-
-// The IR version of the release that brought the operator set.
-int64_t ir_version_of(int64_t opset) {
-  if (opset >= 23) return 11;
-  if (opset >= 21) return 10;
-  if (opset >= 19) return 9;
-  return opset >= 15 ? 8 : 7;
-}
 
 // kUnsupported, naming the node, says why the graph stays as it is.
 class Lifter {
@@ -100,7 +93,8 @@ Result<PassReport> lift_opset(Graph& graph, const LiftOpsetConfig& config, PassC
     return report;
   }
   if (!context.take_edit(cat("operator set ", from, " to ", config.target_opset))) return report;
-  lifted.model.ir_version = std::max(lifted.model.ir_version, ir_version_of(config.target_opset));
+  lifted.model.ir_version =
+      std::max(lifted.model.ir_version, ir::ir_version_for(config.target_opset));
   graph = std::move(lifted);
   report.edited();
   return report;

@@ -10,6 +10,7 @@
 #include "compiler/accuracy/noise_sources.h"
 #include "compiler/accuracy/output_noise.h"
 #include "compiler/accuracy/source_reports.h"
+#include "compiler/accuracy/wide_cure.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/calibrate.h"
 
@@ -365,15 +366,11 @@ class Analyzer {
   }
 
   void more_bits(size_t tensor) {
-    const bool has =
-        std::any_of(input_.spec.spaces.begin(), input_.spec.spaces.end(), [](const auto& space) {
-          return space.second.dtype == ir::DType::kInt16 ||
-                 space.second.dtype == ir::DType::kUint16;
-        });
-    if (!has) return;
+    const auto how = recipe_for_wide_data(graph(), input_.spec, sources_.tensors[tensor].readers);
+    if (!how) return;
     const double noise = tensor_noise_[tensor];
-    offer({"16 bits", "an activation of 16 bits, which this backend has",
-           analysis().tensors[tensor].name, noise / 65536.0, gain(noise, noise / 65536.0)});
+    offer({"16 bits", *how, analysis().tensors[tensor].name, noise / 65536.0,
+           gain(noise, noise / 65536.0)});
   }
 
   void keep_float() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "compiler/accuracy/cross_layer.h"
 #include "compiler/accuracy/equalize.h"
@@ -34,12 +35,8 @@ class DataFree {
       : canonical_(canonical), spec_(spec), recipe_(recipe), options_(options) {}
 
   Result<RecipeResult> run() {
-    if (options_.facts.empty()) {
-      return unsupported(
-          "--data none takes ranges from batch norms, and the model has none with constant "
-          "statistics; give samples (--data), or a model exported with its batch norms");
-    }
     OCTET_TRY(plan::check_selectors(recipe_, *canonical_));
+    if (options_.facts.empty()) return no_batch_norms();
     facts_ = options_.facts;
     OCTET_TRY(find_inputs());
     moments_ = propagate_moments(*canonical_, facts_, inputs_);
@@ -180,6 +177,22 @@ class DataFree {
       if (!std::isfinite(tensor.min) || !std::isfinite(tensor.max)) return no_range(value);
     }
     return out;
+  }
+
+  // Names the first node whose result needs a range.
+  Error no_batch_norms() const {
+    const std::set<ValueId> needed = plan::needed_statistics(*canonical_, spec_, recipe_).values;
+    std::string where;
+    for (const ir::NodeId id : canonical_->order()) {
+      const ValueId output = canonical_->node(id).output();
+      if (!output.valid() || !needed.contains(output)) continue;
+      where = cat(", so nothing says what ", ir::describe(*canonical_, id), " computes");
+      break;
+    }
+    return unsupported(
+        "--data none takes ranges from batch norms, and the model has none with constant "
+        "statistics",
+        where, "; give samples (--data), or a model exported with its batch norms");
   }
 
   Error no_range(ValueId value) const {

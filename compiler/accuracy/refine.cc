@@ -9,11 +9,11 @@
 
 #include "compiler/accuracy/cross_gram.h"
 #include "compiler/accuracy/layer_error.h"
+#include "compiler/accuracy/layer_quality.h"
 #include "compiler/accuracy/layer_rounding.h"
 #include "compiler/accuracy/lockstep.h"
 #include "compiler/accuracy/round_layer.h"
 #include "compiler/accuracy/targeted_layer.h"
-#include "compiler/accuracy/tensor_error.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
@@ -221,18 +221,20 @@ class Refiner {
   struct Source {
     LayerInputs inputs;
     double scale = 1.0;
+    LayerFacts::Data data = LayerFacts::Data::kFloats;
   };
   static LayerInputs inputs_from(const KeptTensors& tensors) {
     return {tensors.size(), [&tensors](size_t i) { return tensors.get(i); }, 0};
   }
   Source source_of(size_t index, const WaveRunner& runner) const {
     const ValueId kept = waves_.sources[index];
-    Source out{inputs_from(runner.kept(kept)), 1.0};
+    Source out{inputs_from(runner.kept(kept))};
     const Layer& layer = layers_[active_[index]];
     const ValueId weight = simulation_.find_value(name(layer.weight));
     const ValueId x = simulation_.node(simulation_.uses(weight).front().node).input(0);
     if (x == kept) return out;
     const ir::Node& dequantizer = simulation_.node(simulation_.value(x).producer);
+    out.data = LayerFacts::Data::kIntegers;
     out.scale = simulation_.constant(dequantizer.input(1))->at_as_double(0);
     if (dequantizer.input(2).valid()) {
       out.inputs.zero_point =
@@ -261,14 +263,16 @@ class Refiner {
       cross = std::move(sums).value();
     }
     for (size_t index : bundle.layers) {
-      OCTET_TRY(refine_layer(active_[index], *gathered, cross ? &*cross : nullptr, source.scale)
+      OCTET_TRY(refine_layer(active_[index], *gathered, cross ? &*cross : nullptr, source)
                     .in(ir::describe(graph_, layers_[active_[index]].node)));
     }
     return {};
   }
 
-  Status refine_layer(size_t index, const GramSums& grams, const CrossSums* cross, double x_scale) {
+  Status refine_layer(size_t index, const GramSums& grams, const CrossSums* cross,
+                      const Source& source) {
     const Layer& layer = layers_[index];
+    const double x_scale = source.scale;
     const std::vector<float> rows =
         weight_rows(layer.layout, graph_.constant(layer.weight)->data<float>());
     OCTET_ASSIGN(RowIntegers chosen, nearest(index));
@@ -285,7 +289,7 @@ class Refiner {
       ++report_.rounded;
       OCTET_TRY(put_weight(index, chosen));
     }
-    OCTET_TRY(judge(index, grams, rows, std::min(before, after), x_scale));
+    OCTET_TRY(judge(index, grams, rows, std::min(before, after), source));
     return correct_bias(index, grams, rows, chosen, x_scale, Correction::kWhereItHelps);
   }
 
@@ -334,19 +338,12 @@ class Refiner {
 
   // `error`: of the weight, on the columns kept apart.
   Status judge(size_t index, const GramSums& grams, const std::vector<float>& rows, double error,
-               double x_scale) {
+               const Source& source) {
     const Layer& layer = layers_[index];
-    const RowIntegers nothing{std::vector<int32_t>(rows.size(), 0),
-                              std::vector<float>(static_cast<size_t>(layer.layout.channels()))};
-    OCTET_ASSIGN(const double power,
-                 apart_error(layer.layout, grams, rows, nothing, options_.threads));
-    double squares = 0.0;
-    for (const float w : rows) squares += static_cast<double>(w) * static_cast<double>(w);
-    // Integers carry a rounding error of variance 1/12 in their own units; floats carry none.
-    const bool integers = x_scale != 1.0;
-    const double data =
-        integers ? squares * static_cast<double>(grams.sums.apart_count) / 12.0 : 0.0;
-    const auto sqnr = decibels(power, error + data);
+    std::vector<float> bias;
+    if (layer.bias.valid()) bias = graph_.constant(layer.bias)->to_floats();
+    const LayerFacts facts{layer.layout, grams, rows, bias, source.scale, source.data};
+    OCTET_ASSIGN(const auto sqnr, layer_sqnr(facts, error, options_.threads));
     if (sqnr) {
       report_.quality.push_back({ir::display_name(graph_, graph_.node(layer.node)), *sqnr});
     }

@@ -1,10 +1,12 @@
-// Reaching an accuracy target: layers that cost the outputs most are kept in float, those first
-// that buy most per multiply-add taken out of integer arithmetic.
+// Reaching an accuracy target: layers that cost the outputs most are raised to 16-bit activations,
+// where the backend has them for single layers (plan::OpRule::wide_data_space), or to float; those
+// first that buy most per multiply-add taken out of 8-bit arithmetic. A product of 16-bit data
+// counts as half of one in float: it takes two of 8 bits.
 //
-// Effects are measured, not guessed: a layer's effect is how much less noise the outputs have (in
+// Effects are measured, not guessed: a step's effect is how much less noise the outputs have (in
 // the interpreter, integer arithmetic) with that layer alone raised further. After every few raised
 // layers all that remain are measured again, because neighbours change each other. In the end each
-// raised layer is tried back in integers where a check is cheap.
+// raised layer is tried back at less precision where a check is cheap.
 #pragma once
 
 #include <functional>
@@ -37,18 +39,23 @@ struct TargetOptions {
   std::string target;  // for remarks: "--min-sqnr 30"
   // In dB, where the target is one: says how many layers are worth raising at once.
   std::optional<double> sqnr;
-  // Of all multiply-adds of products, in percent: the share that may end up in float.
+  // Of all multiply-adds of products, in percent: the share that may end up in float. What has
+  // 16-bit data is integer arithmetic and does not count.
   double max_float_macs = 100.0;
   enum class Lowering { kTry, kNever } lowering = Lowering::kTry;
   std::function<void(const std::string&, size_t, size_t)> progress = nullptr;
 };
+
+enum class Level { kInteger, kWide, kFloat };  // 8-bit data, 16-bit data, float
 
 struct LayerEffect {
   std::string node;
   std::string op_type;
   double effect_db = 0.0;     // what the outputs gained, or would gain, when it was last measured
   double macs_percent = 0.0;  // of all multiply-adds
-  bool raised = false;
+  Level level = Level::kInteger;
+
+  bool raised() const { return level != Level::kInteger; }
 };
 
 struct TargetResult {
@@ -57,6 +64,7 @@ struct TargetResult {
   std::string before;  // what the check found at first and in the end
   std::string after;
   double float_macs_percent = 0.0;  // of all multiply-adds, what was float before included
+  double wide_macs_percent = 0.0;   // of all multiply-adds, those of 16-bit data
   // What was raised, in that order, then what would have bought most.
   std::vector<LayerEffect> layers;
 };

@@ -16,6 +16,12 @@ constexpr int kAddShift = 20;
 
 int32_t saturated(int64_t x) { return static_cast<int32_t>(std::clamp(x, kLowest, kGreatest)); }
 
+// Steps and the zero point, as integers of the range.
+int32_t saturated(int64_t steps, const QuantizedRange& range) {
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(steps + range.zero_point, range.qmin, range.qmax));
+}
+
 // Twice the greater scale, so that both operands of an Add shrink.
 double common_scale(float a_scale, float b_scale) {
   return 2.0 * std::max(static_cast<double>(a_scale), static_cast<double>(b_scale));
@@ -65,8 +71,7 @@ int32_t FixedPointMultiplier::operator()(int32_t x) const {
 
 int32_t requantize(int32_t sum, const FixedPointMultiplier& multiplier,
                    const QuantizedRange& range) {
-  const int64_t steps = int64_t{multiplier(sum)} + range.zero_point;
-  return static_cast<int32_t>(std::clamp<int64_t>(steps, range.qmin, range.qmax));
+  return saturated(int64_t{multiplier(sum)}, range);
 }
 
 FixedPointStage::FixedPointStage(std::vector<FixedPointMultiplier> multipliers,
@@ -87,11 +92,11 @@ void FixedPointStage::requantize(std::span<const int32_t> sums, const QuantizedR
   }
 }
 
+int32_t OffsetOperands::result(int64_t steps) const { return saturated(steps, range); }
+
 FixedPointAdd::FixedPointAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero,
                              float y_scale, const QuantizedRange& range)
-    : a_zero_(a_zero),
-      b_zero_(b_zero),
-      range_(range),
+    : operands_{a_zero, b_zero, range},
       a_(a_scale / common_scale(a_scale, b_scale)),
       b_(b_scale / common_scale(a_scale, b_scale)),
       y_(common_scale(a_scale, b_scale) / (0x1p20 * static_cast<double>(y_scale))) {}
@@ -100,26 +105,22 @@ int32_t FixedPointAdd::operator()(int32_t a, int32_t b) const {
   const auto scaled = [](int32_t steps, const FixedPointMultiplier& multiplier) {
     return int64_t{multiplier(steps * (1 << kAddShift))};
   };
-  const int64_t sum = scaled(a - a_zero_, a_) + scaled(b - b_zero_, b_);
-  return requantize(saturated(sum), y_, range_);
+  const int64_t sum = scaled(operands_.a(a), a_) + scaled(operands_.b(b), b_);
+  return operands_.result(y_(saturated(sum)));
 }
 
 FixedPointMul::FixedPointMul(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero,
                              float y_scale, const QuantizedRange& range)
-    : a_zero_(a_zero),
-      b_zero_(b_zero),
-      range_(range),
+    : operands_{a_zero, b_zero, range},
       multiplier_(static_cast<double>(a_scale) * b_scale / static_cast<double>(y_scale)) {}
 
 int32_t FixedPointMul::operator()(int32_t a, int32_t b) const {
-  return requantize((a - a_zero_) * (b - b_zero_), multiplier_, range_);
+  return operands_.result(multiplier_(operands_.a(a) * operands_.b(b)));
 }
 
 NeonAdd::NeonAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,
                  const QuantizedRange& range)
-    : a_zero_(a_zero),
-      b_zero_(b_zero),
-      range_(range),
+    : operands_{a_zero, b_zero, range},
       real_(a_scale, a_zero, b_scale, b_zero, y_scale, range.zero_point) {
   constexpr int32_t kBits = 21;
   const auto fits = [](float ratio) { return ratio >= 0x1p-14F && ratio < 0x1p8F; };
@@ -135,12 +136,10 @@ NeonAdd::NeonAdd(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, f
 }
 
 int32_t NeonAdd::operator()(int32_t a, int32_t b) const {
-  if (shift_ < 0) return round_saturated(real_(a, b), range_);
-  int64_t sum = (a - a_zero_) * a_multiplier_ + (b - b_zero_) * b_multiplier_;
+  if (shift_ < 0) return round_saturated(real_(a, b), operands_.range);
+  int64_t sum = operands_.a(a) * a_multiplier_ + operands_.b(b) * b_multiplier_;
   if (sum < 0) --sum;
-  const int64_t steps = (sum + (int64_t{1} << (shift_ - 1))) >> shift_;
-  return static_cast<int32_t>(
-      std::clamp<int64_t>(steps + range_.zero_point, range_.qmin, range_.qmax));
+  return operands_.result((sum + (int64_t{1} << (shift_ - 1))) >> shift_);
 }
 
 NeonMul::NeonMul(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale,

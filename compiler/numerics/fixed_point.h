@@ -64,6 +64,18 @@ class FixedPointStage {
   std::vector<int32_t> bias_;
 };
 
+// What an operator of two 8-bit operands begins and ends with, however it computes between.
+struct OffsetOperands {
+  int32_t a_zero = 0;
+  int32_t b_zero = 0;
+  QuantizedRange range = {};
+
+  int32_t a(int32_t q) const { return q - a_zero; }
+  int32_t b(int32_t q) const { return q - b_zero; }
+  // Steps without the zero point, as integers of the output.
+  int32_t result(int64_t steps) const;
+};
+
 // TensorFlow Lite's Add of 8-bit operands: with t = 2 * max(a_scale, b_scale), both operands less
 // their zero points are shifted left by 20 bits and multiplied with a_scale / t and b_scale / t;
 // the sum is multiplied with t / (2^20 * y_scale).
@@ -74,9 +86,7 @@ class FixedPointAdd {
   int32_t operator()(int32_t a, int32_t b) const;
 
  private:
-  int32_t a_zero_;
-  int32_t b_zero_;
-  QuantizedRange range_;
+  OffsetOperands operands_;
   FixedPointMultiplier a_;
   FixedPointMultiplier b_;
   FixedPointMultiplier y_;
@@ -90,9 +100,7 @@ class FixedPointMul {
   int32_t operator()(int32_t a, int32_t b) const;
 
  private:
-  int32_t a_zero_;
-  int32_t b_zero_;
-  QuantizedRange range_;
+  OffsetOperands operands_;
   FixedPointMultiplier multiplier_;
 };
 
@@ -108,9 +116,7 @@ class NeonAdd {
   int32_t operator()(int32_t a, int32_t b) const;
 
  private:
-  int32_t a_zero_;
-  int32_t b_zero_;
-  QuantizedRange range_;
+  OffsetOperands operands_;
   QuantizedAdd real_;
   int32_t shift_ = -1;  // none: real_
   int64_t a_multiplier_ = 0;

@@ -58,7 +58,10 @@ struct OpRule {
   std::string domain;
   Participation participation = Participation::kAlways;
   OutputQuantizer output = OutputQuantizer::kOptional;
-  std::string data_space;    // name of a space
+  std::string data_space;  // name of a space
+  // The space of 16 bits that the data of single layers may have instead, where precision is raised
+  // (Recipe::widened, an override of activations); empty where the target has none.
+  std::string wide_data_space = {};
   std::string weight_space;  // empty when the op has no weight role
   // The space of weights that are to keep 8 bits where weight_space has fewer (formats.h); mostly
   // empty.

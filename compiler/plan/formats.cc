@@ -98,6 +98,7 @@ class Formatter {
     for (auto& [name, space] : spec_.spaces) {
       if (activations.contains(name)) format_activation(space);
     }
+    format_wide_data();
     raise_opset();
     if (formats_.granularity == WeightGranularity::kBlocked || sixteen()) {
       spec_.bias = BiasForm::kFloat;
@@ -154,6 +155,14 @@ class Formatter {
     if (formats_.activations == ActivationWidth::kInt8) set_width(space, 8);
   }
 
+  void format_wide_data() {
+    for (OpRule& rule : spec_.ops) {
+      if (formats_.activations != ActivationWidth::kAsBackend) rule.wide_data_space.clear();
+      const auto wide = spec_.spaces.find(rule.wide_data_space);
+      if (wide != spec_.spaces.end()) wide->second.scales = formats_.scales;
+    }
+  }
+
   void raise_opset() {
     for (const auto& [name, space] : spec_.spaces) {
       if (numerics::bit_width(space.dtype) != 8 || space.granularity == Granularity::kBlocked) {
@@ -184,6 +193,12 @@ Result<WeightWidth> parse_weight_width(std::string_view word) {
   return unknown("weights", word, {"int8", "int4"}).error();
 }
 
+Result<ActivationWidth> parse_activation_width(std::string_view word) {
+  if (word == "int8") return ActivationWidth::kInt8;
+  if (word == "int16") return ActivationWidth::kInt16;
+  return unknown("activations", word, {"int8", "int16"}).error();
+}
+
 Status set_format(Formats& formats, std::string_view field, std::string_view word) {
   if (field == "weights") {
     OCTET_ASSIGN(formats.weights, parse_weight_width(word));
@@ -194,8 +209,7 @@ Status set_format(Formats& formats, std::string_view field, std::string_view wor
       return unknown(field, word, {"any", "power-of-two"});
     formats.scales = word == "any" ? ScaleForm::kAny : ScaleForm::kPowerOfTwo;
   } else if (field == "activations") {
-    if (word != "int8" && word != "int16") return unknown(field, word, {"int8", "int16"});
-    formats.activations = word == "int8" ? ActivationWidth::kInt8 : ActivationWidth::kInt16;
+    OCTET_ASSIGN(formats.activations, parse_activation_width(word));
   } else if (field == "narrow_layers") {
     if (word != "inner" && word != "all") return unknown(field, word, {"inner", "all"});
     formats.narrow_layers = word == "inner" ? NarrowLayers::kInner : NarrowLayers::kAll;

@@ -43,12 +43,15 @@ Result<Formats> parse_formats(std::string_view text);
 // Empty when everything is the backend's own.
 std::string describe(const Formats& formats);
 
-// The description with these formats in it. 4-bit and 16-bit integers and blocks raise its opset to
+// The description with these formats in it. A width of activations is then that of all: single
+// layers are not raised to 16 bits any more. 4-bit and 16-bit integers and blocks raise its opset
+// to
 // 21. Blocked weights, and 16-bit activations, whose products leave int32 behind, have float
 // biases. Per-tensor weights let a Min by a constant fuse, as equalization puts one behind a Clip.
 BackendSpec with_formats(BackendSpec spec, const Formats& formats);
 
-// The width of one layer's weights where an override names it.
+// The width of one layer's weights or of the activations it reads, where an override names it.
 Result<WeightWidth> parse_weight_width(std::string_view word);
+Result<ActivationWidth> parse_activation_width(std::string_view word);
 
 }  // namespace octet::plan

@@ -105,6 +105,7 @@ class Placer {
     }
     shrink_followers();
     find_ends();
+    find_wide();
     collect_demands();
     return std::move(out_);
   }
@@ -216,6 +217,18 @@ class Placer {
     }
   }
 
+  void find_wide() {
+    const auto& units = out_.units.units;
+    out_.wide.assign(units.size(), false);
+    for (size_t i = 0; i < units.size(); ++i) {
+      const Node& head = graph_.node(units[i].head);
+      if (!out_.integer[i] || !head.output().valid()) continue;
+      const bool asked = recipe_.widened.contains(graph_.value(head.output()).name) ||
+                         activations_for(recipe_, graph_, head) == ActivationWidth::kInt16;
+      out_.wide[i] = asked && can_widen(graph_, spec_, out_, i);
+    }
+  }
+
   const std::string& weight_space(size_t index) const {
     const Unit& unit = out_.units.units[index];
     const OpRule& rule = *unit.rule;
@@ -246,11 +259,12 @@ class Placer {
     const Unit& unit = out_.units.units[index];
     const Node& node = graph_.node(unit.head);
     const Role role = ops::find_schema(node)->role(input);
-    Demand out{unit.head, static_cast<int64_t>(input), node.inputs[input], unit.rule->data_space,
-               role};
+    const OpRule& rule = *unit.rule;
+    Demand out{unit.head, static_cast<int64_t>(input), node.inputs[input],
+               out_.wide[index] ? rule.wide_data_space : rule.data_space, role};
     if (role == Role::kWeight) {
       const bool constant = is_constant_like(graph_, node.inputs[input]);
-      out.space = constant ? weight_space(index) : unit.rule->dynamic_weight_space;
+      out.space = constant ? weight_space(index) : rule.dynamic_weight_space;
       if (!constant) out.role = Role::kData;
     }
     return out;
@@ -267,6 +281,26 @@ class Placer {
 
 Placement place(const Graph& graph, const BackendSpec& spec, const Recipe& recipe) {
   return Placer(graph, spec, recipe).run();
+}
+
+bool can_widen(const Graph& graph, const BackendSpec& spec, const Placement& placement,
+               size_t unit) {
+  const Units& units = placement.units;
+  const OpRule& rule = *units.units[unit].rule;
+  const Node& head = graph.node(units.units[unit].head);
+  if (!placement.integer[unit] || rule.wide_data_space.empty() || !is_linear(head)) return false;
+  if (!is_constant_like(graph, head.input(1))) return false;
+  const Space* narrow = spec.find_space(rule.data_space);
+  const Space* wide = spec.find_space(rule.wide_data_space);
+  if (narrow == nullptr || wide == nullptr ||
+      numerics::bit_width(wide->dtype) <= numerics::bit_width(narrow->dtype)) {
+    return false;
+  }
+  const NodeId producer = graph.value(head.input(0)).producer;
+  const int32_t index = producer.valid() ? units.of_node[producer.index()] : -1;
+  if (index < 0 || !placement.integer[static_cast<size_t>(index)]) return true;
+  const OpRule& above = *units.units[static_cast<size_t>(index)].rule;
+  return above.output != OutputQuantizer::kRequired && above.participation != Participation::kMoves;
 }
 
 int64_t bare_operand(const Graph& graph, const Units& units, const std::vector<bool>& integer,

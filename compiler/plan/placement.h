@@ -28,10 +28,16 @@ struct Placement {
   Units units;
   std::vector<bool> integer;         // per unit
   std::vector<std::string> reasons;  // per unit: why float; empty for integer units
+  std::vector<bool> wide;            // per unit: its data have the wide space of its rule
   std::vector<Demand> demands;       // of activations and constants, in graph order
 };
 
 Placement place(const ir::Graph& graph, const BackendSpec& spec, const Recipe& recipe);
+
+// Whether the data of an integer unit can have its rule's wide space: there is one, and the value
+// has no quantizer of another space behind the operator that computes it.
+bool can_widen(const ir::Graph& graph, const BackendSpec& spec, const Placement& placement,
+               size_t unit);
 
 // The operand of a residual addition that stays bare under ResidualAdd::kSkipOperands: the result
 // of a linear operator that nothing else reads, of several the one with the most linear operators

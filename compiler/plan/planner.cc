@@ -45,6 +45,7 @@ class Planner {
     plan_.data_free = statistics_.data_free;
     plan_.formats = to_string(recipe_.formats);
     placement_ = place(graph_, spec_, recipe_);
+    OCTET_TRY(check_widths());
     sites_ = find_sites(graph_, spec_, placement_);
     OCTET_TRY(choose_activations());
     find_biases();
@@ -54,6 +55,26 @@ class Planner {
   }
 
  private:
+  // Whoever asks for 16 bits by name gets them or hears why not.
+  Status check_widths() const {
+    for (size_t i = 0; i < placement_.units.units.size(); ++i) {
+      const Unit& unit = placement_.units.units[i];
+      const Node& head = graph_.node(unit.head);
+      if (!placement_.integer[i] || placement_.wide[i] || unit.rule->weight_space.empty() ||
+          activations_for(recipe_, graph_, head) != ActivationWidth::kInt16 ||
+          numerics::bit_width(spec_.find_space(unit.rule->data_space)->dtype) >= 16) {
+        continue;
+      }
+      return usage_error(
+          "the recipe asks for 16-bit activations of ", ir::describe(graph_, unit.head),
+          unit.rule->wide_data_space.empty()
+              ? cat(", which backend ", spec_.name, " does not have for single layers (wide_data)")
+              : cat(", but what it reads has 8 bits behind the operator that computes it"),
+          "; keep it in float (precision: FLOAT), or give --activations int16 for all");
+    }
+    return {};
+  }
+
   Status choose_activations() {
     std::map<size_t, std::vector<const ActivationSite*>> groups;
     for (const ActivationSite& site : sites_.activations) groups[site.group].push_back(&site);
@@ -172,6 +193,8 @@ class Planner {
       const auto operand = bias_operand(unit);
       const auto x = x_params_.find({unit.head, 0});
       if (!operand || x == x_params_.end()) continue;
+      // Products of 16-bit data leave int32.
+      if (numerics::bit_width(x->second.storage()) > 8) continue;
       const WeightSource weight = weight_source(graph_, graph_.node(unit.head).input(1));
       if (!weight.constant.valid()) continue;
       plan_.biases.push_back(
@@ -240,13 +263,21 @@ class Planner {
         const bool integer = placement_.integer[unit];
         const bool head = placement_.units.units[unit].head == id;
         std::string reason = placement_.reasons[unit];
-        if (integer) reason = head ? "" : "fused behind the operator before it";
+        if (integer) reason = head ? why_wide(unit) : "fused behind the operator before it";
         plan_.remarks.push_back(
             {name, node.op_type, integer ? Decision::kInteger : Decision::kFloat, reason});
         continue;
       }
       plan_.remarks.push_back({name, node.op_type, Decision::kFloat, float_reason(node)});
     }
+  }
+
+  std::string why_wide(size_t unit) const {
+    if (!placement_.wide[unit]) return "";
+    const Node& head = graph_.node(placement_.units.units[unit].head);
+    const auto raised = recipe_.widened.find(graph_.value(head.output()).name);
+    return raised != recipe_.widened.end() ? raised->second
+                                           : "16-bit activations: the recipe says so";
   }
 
   std::string float_reason(const Node& node) const {

@@ -39,6 +39,9 @@ Result<Override> read_override(const file::OverrideEntry& in) {
   if (in.has_weights()) {
     OCTET_ASSIGN(out.weights, parse_weight_width(in.weights()));
   }
+  if (in.has_activations()) {
+    OCTET_ASSIGN(out.activations, parse_activation_width(in.activations()));
+  }
   return out;
 }
 
@@ -117,6 +120,15 @@ std::optional<WeightWidth> weights_for(const Recipe& recipe, const Graph& graph,
   std::optional<WeightWidth> out;
   for (const Override& entry : recipe.overrides) {
     if (entry.weights && matches(entry.select, graph, node)) out = entry.weights;
+  }
+  return out;
+}
+
+std::optional<ActivationWidth> activations_for(const Recipe& recipe, const Graph& graph,
+                                               const Node& node) {
+  std::optional<ActivationWidth> out;
+  for (const Override& entry : recipe.overrides) {
+    if (entry.activations && matches(entry.select, graph, node)) out = entry.activations;
   }
   return out;
 }

@@ -27,6 +27,7 @@ struct Override {
   std::optional<Precision> precision = std::nullopt;
   std::optional<calibration::RangeMethod> range = std::nullopt;  // of the tensors the node reads
   std::optional<WeightWidth> weights = std::nullopt;             // where formats have 4-bit weights
+  std::optional<ActivationWidth> activations = std::nullopt;     // that the node reads
 };
 
 struct Recipe {
@@ -35,6 +36,7 @@ struct Recipe {
   Formats formats = {};
   // What was found out rather than asked for. No file holds these.
   std::map<std::string, std::string> raised = {};         // kept float, by first output: why
+  std::map<std::string, std::string> widened = {};        // of 16-bit data, by first output: why
   std::map<std::string, calibration::Range> ranges = {};  // by value, in place of `range`
 };
 
@@ -50,6 +52,9 @@ std::optional<Precision> precision_for(const Recipe& recipe, const ir::Graph& gr
                                        const ir::Node& node);
 std::optional<WeightWidth> weights_for(const Recipe& recipe, const ir::Graph& graph,
                                        const ir::Node& node);
+// kInt16 asks for OpRule::wide_data_space; make_plan refuses it where the backend has none.
+std::optional<ActivationWidth> activations_for(const Recipe& recipe, const ir::Graph& graph,
+                                               const ir::Node& node);
 calibration::RangeMethod range_for(const Recipe& recipe, const ir::Graph& graph,
                                    const ir::Node& node);
 

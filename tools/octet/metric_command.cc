@@ -22,6 +22,10 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr size_t kKept = size_t{64} << 10;
+constexpr std::string_view kCure =
+    "; try it by hand with a model in the place of {}: it has to print its metric last and end "
+    "with "
+    "status 0";
 
 class Descriptor {
  public:
@@ -173,7 +177,7 @@ Result<double> run_metric_command(const std::string& command, const std::string&
     const std::string how = WIFEXITED(done.status) ? cat("status ", WEXITSTATUS(done.status))
                                                    : cat("signal ", WTERMSIG(done.status));
     return usage_error(name, " ended with ", how, said.empty() ? "" : ": ",
-                       said.empty() ? "" : quote_name(said));
+                       said.empty() ? "" : quote_name(said), kCure);
   }
   const std::string_view word = last_word(done.out);
   double value = 0.0;
@@ -182,7 +186,7 @@ Result<double> run_metric_command(const std::string& command, const std::string&
                      parsed.ptr == word.data() + word.size() && std::isfinite(value);
   if (!whole) {
     return usage_error(name, " prints no number last on stdout",
-                       word.empty() ? "" : cat(", but ", quote_name(word)));
+                       word.empty() ? "" : cat(", but ", quote_name(word)), kCure);
   }
   return value;
 }

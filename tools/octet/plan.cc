@@ -39,14 +39,10 @@ Result<MadePlan> made_plan(const PlanVerbOptions& options, const Invocation& inv
 }
 
 Status make(const PlanVerbOptions& options, const Invocation& invocation) {
-  if (options.data.path.empty() == options.statistics.empty()) {
-    return usage_error(
-        "give either --data (samples to calibrate on) or --stats (a file of octet calibrate)");
-  }
+  OCTET_ASSIGN(const Samples samples, given_samples(options.data, options.statistics));
   OCTET_TRY(check_output_path(
       options.output, {options.model, options.statistics, options.data.path, options.plan.recipe}));
-  OCTET_TRY(
-      check_targets(options.targets, options.data.path.empty() ? Samples::kNone : Samples::kReal));
+  OCTET_TRY(check_targets(options.targets, samples));
   OCTET_ASSIGN(const plan::BackendSpec spec, chosen_backend(options.plan));
   OCTET_ASSIGN(ir::Graph canonical, load_float(options.model));
   const auto graph = std::make_shared<const ir::Graph>(std::move(canonical));
@@ -62,6 +58,7 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
   if (invocation.json) {
     Json out = {
         {"output", options.output}, {"plan", to_json(summary)}, {"accuracy", accuracy_json(done)}};
+    out["data_free"] = made.data_free;
     if (targets) out["target"] = to_json(*targets);
     print_result(out);
   } else {

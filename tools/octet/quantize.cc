@@ -48,16 +48,11 @@ class Quantization {
       : options_(options), invocation_(invocation) {}
 
   Status run() {
-    if (options_.data.path.empty() == options_.statistics.empty()) {
-      return usage_error(
-          "give either --data (samples to calibrate on, or none) or --stats (a file of octet "
-          "calibrate)");
-    }
+    OCTET_ASSIGN(const Samples samples, given_samples(options_.data, options_.statistics));
     output_ = options_.output.empty() ? default_output(options_.model) : options_.output;
     OCTET_TRY(check_output_path(
         output_, {options_.model, options_.statistics, options_.data.path, options_.plan.recipe}));
-    OCTET_TRY(check_targets(options_.targets,
-                            options_.statistics.empty() ? Samples::kReal : Samples::kNone));
+    OCTET_TRY(check_targets(options_.targets, samples));
     OCTET_ASSIGN(spec_, chosen_backend(options_.plan));
     OCTET_ASSIGN(recipe_, chosen_recipe(options_.plan));
     OCTET_ASSIGN(ir::Graph canonical, load_float(options_.model));

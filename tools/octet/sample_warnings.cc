@@ -50,6 +50,16 @@ Result<data::Sample> WatchedDataset::get(size_t index) const {
   return sample;
 }
 
+Status WatchedDataset::check() const {
+  const std::lock_guard lock(mutex_);
+  if (dataset_.data_free() || seen_.empty() || !all_zero_ || blank_.size() < seen_.size()) {
+    return {};
+  }
+  return bad_data("--data: all ", seen_.size(),
+                  " calibration samples hold nothing but zeros; give samples as the model will see "
+                  "them");
+}
+
 std::optional<std::string> WatchedDataset::warning() const {
   if (dataset_.data_free()) {
     return "the calibration samples are random numbers: real ones give a more accurate model";

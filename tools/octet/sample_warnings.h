@@ -1,4 +1,5 @@
-// Samples that are sound for a program and useless for calibration: a person is told once.
+// Samples that are sound for a program and useless for calibration: a person is told once, and no
+// plan is made of zeros alone.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,8 @@ class WatchedDataset : public data::Dataset {
   Result<data::Sample> get(size_t index) const override;
   bool data_free() const override { return dataset_.data_free(); }
 
+  // kBadData where all samples taken so far hold nothing but zeros: no range follows from them.
+  Status check() const;
   // One line about the samples taken so far, or nothing: that they are random numbers, or how many
   // hold one number only in every input, and how many are the same as another.
   std::optional<std::string> warning() const;

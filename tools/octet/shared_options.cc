@@ -80,7 +80,7 @@ Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) 
   const std::string& effort = options.effort;
   if (effort == "fast") return ChosenEffort{Effort::kFast, "--effort fast"};
   if (!effort.empty() && effort != "default" && effort != "best") {
-    return usage_error("--effort ", quote_name(effort), ": give fast or default, or best");
+    return usage_error("--effort ", quote_name(effort), ": give fast, default or best");
   }
   if (samples == Samples::kReal) {
     return ChosenEffort{effort == "best" ? Effort::kBest : Effort::kDefault, ""};

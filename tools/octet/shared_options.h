@@ -48,6 +48,7 @@ enum class Samples {
   kReal,
   kMadeUp,
   kNone,         // a statistics file of ranges
+  kAbsent,       // --data none
   kSecondOrder,  // a statistics file with second-order statistics of enough samples
   kTooFew,       // one of too few samples for its second order to be used
 };

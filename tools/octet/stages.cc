@@ -25,6 +25,22 @@
 
 namespace octet::tools {
 
+Result<Samples> given_samples(const DataOptions& data, const std::string& statistics) {
+  if (data.path.empty() == statistics.empty()) {
+    return usage_error(
+        "give either --data (samples to calibrate on, or none) or --stats (a file of octet "
+        "calibrate)");
+  }
+  if (data.path == kNoData) return Samples::kAbsent;
+  if (statistics.empty()) return Samples::kReal;
+  if (data.samples || !data.preprocess.empty()) {
+    return usage_error(data.samples ? "--samples" : "--preprocess",
+                       " with --stats: a statistics file has its samples behind it; give it to "
+                       "octet calibrate");
+  }
+  return Samples::kNone;
+}
+
 Result<calibration::Statistics> gather(const std::string& model,
                                        std::shared_ptr<const ir::Graph> graph,
                                        const data::Dataset& dataset,
@@ -42,8 +58,10 @@ Result<calibration::Statistics> gather(const std::string& model,
   if (!statistics.ok() && statistics.error().code() != ErrorCode::kBadData) {
     return statistics.error().in(model);
   }
-  const auto warning = statistics.ok() ? watched.warning() : std::nullopt;
-  if (warning) log_warning(*warning);
+  if (!statistics.ok()) return statistics;
+  // A shard may well hold blank samples only.
+  if (options.shard.count == 1) OCTET_TRY(watched.check());
+  if (const auto warning = watched.warning()) log_warning(*warning);
   return statistics;
 }
 
@@ -126,6 +144,7 @@ Result<MadePlan> plan_from_samples(const std::string& model,
   if (!found.ok()) {
     return found.error().code() == ErrorCode::kBadData ? found.error() : found.error().in(model);
   }
+  OCTET_TRY(watched.check());
   if (const auto warning = watched.warning()) log_warning(*warning);
   out.plan = std::move(found->recipe.plan);
   out.samples = found->recipe.samples;

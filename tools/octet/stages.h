@@ -21,6 +21,10 @@
 
 namespace octet::tools {
 
+// What quantize and plan are given: --data or --stats, one of them, and nothing about samples
+// beside a statistics file. kReal where the samples are still to be opened.
+Result<Samples> given_samples(const DataOptions& data, const std::string& statistics);
+
 // Calibrates with progress and a warning about useless samples; errors of the model begin with its
 // path.
 Result<calibration::Statistics> gather(const std::string& model,

@@ -207,11 +207,13 @@ class TargetRun {
 
 void add_target_options(CLI::App& verb, AccuracyTargets& targets) {
   verb.add_option("--min-sqnr", targets.min_sqnr,
-                  "Raise layers to float until the worst output has at least so many dB; exit 7 "
-                  "when that cannot be reached");
-  verb.add_option("--max-drop", targets.max_drop,
-                  "Raise layers to float until top-1 (with --labels) or the metric (with "
-                  "--metric-command) falls by at most so many points");
+                  "Raise layers (to 16-bit activations where the backend has them, else to float) "
+                  "until the worst output has at least so many dB; exit 7 when that cannot be "
+                  "reached");
+  verb.add_option(
+      "--max-drop", targets.max_drop,
+      "Raise layers, as --min-sqnr does, until top-1 (with --labels) or the metric (with "
+      "--metric-command) falls by at most so many points");
   verb.add_option("--labels", targets.labels,
                   "Class indices of the samples of --data: .npy of integers, or text with a line "
                   "per sample");
@@ -260,9 +262,26 @@ Status check_targets(const AccuracyTargets& targets, Samples samples) {
   }
   if (!targets.any() || samples == Samples::kReal) return {};
   return usage_error(targets.min_sqnr ? "--min-sqnr" : "--max-drop", " needs real samples: ",
-                     samples == Samples::kNone ? "a statistics file holds ranges, not samples"
-                                               : "made-up samples say nothing about accuracy");
+                     samples == Samples::kNone     ? "a statistics file holds ranges, not samples"
+                     : samples == Samples::kAbsent ? "--data none has none"
+                                                   : "made-up samples say nothing about accuracy");
 }
+
+namespace {
+
+std::string precision_of(const accuracy::LayerEffect& layer) {
+  switch (layer.level) {
+    case accuracy::Level::kInteger:
+      return "integers";
+    case accuracy::Level::kWide:
+      return "16-bit activations";
+    case accuracy::Level::kFloat:
+      return "float";
+  }
+  return "";
+}
+
+}  // namespace
 
 Json to_json(const TargetReport& report) {
   Json layers = Json::array();
@@ -271,7 +290,8 @@ Json to_json(const TargetReport& report) {
                       {"op_type", layer.op_type},
                       {"effect_db", layer.effect_db},
                       {"macs_percent", layer.macs_percent},
-                      {"raised", layer.raised}});
+                      {"raised", layer.raised()},
+                      {"precision", precision_of(layer)}});
   }
   return {{"asked", report.asked},
           {"met", report.result.met},
@@ -279,6 +299,7 @@ Json to_json(const TargetReport& report) {
           {"after", report.result.after},
           {"judged_on", report.judged_on},
           {"float_macs_percent", report.result.float_macs_percent},
+          {"wide_macs_percent", report.result.wide_macs_percent},
           {"layers", layers}};
 }
 
@@ -290,16 +311,22 @@ std::string to_text(const TargetReport& report) {
   if (result.after != result.before) out << " -> " << result.after;
   out << ", on " << report.judged_on << '\n'
       << "float      " << fixed(result.float_macs_percent, 1)
-      << " % of the multiply-adds of products\n";
+      << " % of the multiply-adds of products";
+  if (result.wide_macs_percent > 0.0) {
+    out << ", and " << fixed(result.wide_macs_percent, 1) << " % with 16-bit activations";
+  }
+  out << '\n';
   // All that was raised; of the others the first few, where they are of interest.
   constexpr size_t kShown = 10;
   size_t others = 0;
   for (const accuracy::LayerEffect& layer : result.layers) {
-    if (!layer.raised && (result.met || others++ >= kShown)) continue;
-    out << (layer.raised ? "raised     " : "           ") << std::showpos << std::fixed
+    if (!layer.raised() && (result.met || others++ >= kShown)) continue;
+    out << (layer.raised() ? "raised     " : "           ") << std::showpos << std::fixed
         << std::setprecision(2) << std::setw(6) << layer.effect_db << std::noshowpos << " dB for "
         << std::setprecision(1) << std::setw(5) << layer.macs_percent << " %  " << layer.op_type
-        << ' ' << layer.node << '\n';
+        << ' ' << layer.node;
+    if (layer.level == accuracy::Level::kWide) out << ", to " << precision_of(layer);
+    out << '\n';
   }
   return std::move(out).str();
 }

@@ -75,6 +75,27 @@ TEST(LoadBackend, WidthsThatTheOpsetLacksAreRefused) {
   }
 }
 
+TEST(LoadBackend, WideDataIsASpaceOf16BitsForOperatorsWithAWeight) {
+  const std::string wide = "opset: 21 space { name: \"w16\" dtype: \"int16\" symmetric: true }\n";
+  const std::string small = kSmall + wide;
+  const auto with = [&](const std::string& space) {
+    return replaced(small, "data: \"a\" weight",
+                    cat("data: \"a\" wide_data: \"", space, "\" weight"));
+  };
+  const auto spec = parse_backend(with("w16"), "chip.textproto");
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  EXPECT_EQ(spec->ops.front().wide_data_space, "w16");
+  EXPECT_THAT(error_of(with("w61")), HasSubstr("wide_data names the space \"w61\", which is none"));
+  EXPECT_THAT(error_of(with("a")), HasSubstr("takes a space of 16 bits beside data of 8"));
+  EXPECT_THAT(error_of(with("w")), HasSubstr("per channel"));
+  EXPECT_THAT(error_of(small + "op { type: \"Relu\" data: \"a\" wide_data: \"w16\" }"),
+              HasSubstr("only operators with a weight"));
+  // What the runtimes behind the built-in descriptions compute in integers has 8 bits.
+  for (const std::string& name : builtin_backends()) {
+    for (const plan::OpRule& rule : load_backend(name)->ops) EXPECT_EQ(rule.wide_data_space, "");
+  }
+}
+
 TEST(LoadBackend, OnlyWhatKeepsItsElementsMoves) {
   const std::string rest = " data: \"a\" }";
   for (const char* type : {"Sigmoid", "Clip", "Add", "AveragePool"}) {

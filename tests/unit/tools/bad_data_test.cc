@@ -56,6 +56,19 @@ TEST_F(BadData, Nan) {
   refused_data(8, spoilt(std::nanf("")), {"data.npy", "sample 2", "input \"input\"", "NaN"});
 }
 
+// Whatever is made of the samples, and however many look at them.
+TEST_F(BadData, NanForEveryVerbAndEffort) {
+  const std::string path = spoilt(std::nanf(""));
+  const std::vector<std::string> parts = {"data.npy", "sample 2", "NaN"};
+  for (const char* effort : {"fast", "default"}) {
+    refused_data(8, path, parts, {"--effort", effort, "--threads", "4"});
+  }
+  refused_data(8, path, parts, {"--min-sqnr", "20"});
+  refused(8, {"plan", model(), "--data", path, "-q", "-o", out()}, parts);
+  refused(8, {"calibrate", model(), "--data", path, "-q", "-o", out()}, parts);
+  refused(8, {"calibrate", model(), "--data", path, "--second-order", "-q", "-o", out()}, parts);
+}
+
 TEST_F(BadData, Infinity) {
   refused_data(8, spoilt(-std::numeric_limits<float>::infinity()),
                {"data.npy", "sample 2", "input \"input\"", "infinity"});
@@ -180,9 +193,26 @@ TEST_F(BadData, UselessSamplesAreWarnedOf) {
   EXPECT_EQ(warnings(values, 3),
             "octet: warning: of 3 calibration samples 1 hold one number only: give samples as the "
             "model will see them\n");
-  EXPECT_EQ(warnings(std::vector<float>(2 * kPixels), 2),
-            "octet: warning: of 2 calibration samples 2 hold nothing but zeros and 1 repeat "
+  std::fill_n(values.begin(), 2 * kPixels, 0.0F);
+  EXPECT_EQ(warnings(values, 3),
+            "octet: warning: of 3 calibration samples 2 hold nothing but zeros and 1 repeat "
             "another: give samples as the model will see them\n");
+}
+
+// Nothing can be learnt from zeros alone.
+TEST_F(BadData, NothingButZeros) {
+  const std::string zeros =
+      put(npy_bytes("<f4", "(3, 1, 16, 16)", raw(std::vector<float>(3 * kPixels))));
+  for (const char* effort : {"fast", "default"}) {
+    refused_data(8, zeros,
+                 {"--data", "all 3 calibration samples hold nothing but zeros", "give samples"},
+                 {"--effort", effort});
+  }
+  refused(8, {"plan", model(), "--data", zeros, "-q", "-o", out()}, {"nothing but zeros"});
+  refused(8, {"calibrate", model(), "--data", zeros, "-q", "-o", out()}, {"nothing but zeros"});
+  refused_data(8, zeros, {"nothing but zeros"}, {"--min-sqnr", "20"});
+  // The samples beyond --samples are not looked at.
+  refused_data(8, zeros, {"all 2 calibration samples"}, {"--samples", "2"});
 }
 
 TEST_F(BadData, RandomSamplesAreWarnedOf) {

@@ -96,6 +96,20 @@ TEST_F(FormatOptions, WithoutDataIsLabelled) {
   EXPECT_THAT(file_bytes(out("p.plan")), HasSubstr("data_free: true"));
 }
 
+TEST_F(FormatOptions, WithoutDataIsLabelledInThePlansReport) {
+  const std::vector<std::string> plan = {"plan", model(), "--data", "none", "-q", "-o", out("p")};
+  const auto run = run_octet(plan);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("data-free  ranges and means from batch norms, no samples"));
+  EXPECT_EQ(made(plan)["data_free"], true);
+  EXPECT_EQ(made(plan)["accuracy"]["effort"], "data-free");
+  ASSERT_EQ(run_octet({"emit", model(), "--plan", out("p"), "-q", "-o", out("e")}).exit_code, 0);
+  EXPECT_THAT(file_bytes(out("e")), HasSubstr("octet.data_free"));
+  // With data there is no such label.
+  ASSERT_EQ(run_octet(quantize(model(), data(), {"--samples", "4"})).exit_code, 0);
+  EXPECT_THAT(file_bytes(out()), Not(HasSubstr("octet.data_free")));
+}
+
 TEST_F(FormatOptions, WithoutDataComesNearTheFloatModel) {
   ASSERT_EQ(run_octet(quantize(model(), "none")).exit_code, 0);
   const std::string folder = copy("digits_depthwise");
@@ -108,13 +122,20 @@ TEST_F(FormatOptions, WithoutDataComesNearTheFloatModel) {
 TEST_F(FormatOptions, WithoutDataAndBatchNormsIsRefused) {
   refused(4,
           {"quantize", copy("digits_transformer/model.onnx"), "--data", "none", "-q", "-o", out()},
-          {"batch norms", "--data"});
+          {"batch norms", "--data", "nothing says what node \""});
 }
 
 TEST_F(FormatOptions, OptionsThatNeedSamplesAreRefusedWithoutData) {
   refused(2, quantize(model(), "none", {"--samples", "4"}), {"--samples"});
   refused(2, quantize(model(), "none", {"--effort", "fast"}), {"--effort"});
+  refused(2, quantize(model(), "none", {"--effort", "best"}), {"--effort best"});
   refused(2, quantize(model(), "none", {"--range", "kl"}), {"range methods"});
+  refused(2, quantize(model(), "none", {"--min-sqnr", "20"}),
+          {"--min-sqnr needs real samples", "--data none"});
+  refused(2, quantize(model(), "none", {"--max-drop", "1", "--metric-command", "true"}),
+          {"--max-drop needs real samples", "--data none"});
+  refused(2, {"plan", model(), "--data", "none", "--min-sqnr", "20", "-q", "-o", out()},
+          {"--min-sqnr needs real samples", "--data none"});
   refused(2, {"calibrate", model(), "--data", "none", "-q", "-o", out()}, {"./none"});
 }
 

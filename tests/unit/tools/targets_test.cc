@@ -4,6 +4,7 @@
 
 #include "nlohmann/json.hpp"
 #include "tests/support/refusals.h"
+#include "tests/support/toy_backend.h"
 
 namespace octet {
 namespace {
@@ -59,6 +60,41 @@ TEST_F(Targets, ThePlanFileShowsWhatWasRaised) {
             true);
 }
 
+// A chip whose description has 16-bit activations for single layers.
+TEST_F(Targets, SixteenBitsComeBeforeFloatWhereADescriptionHasThem) {
+  const std::string chip = folder_.put("chip.textproto", testing::toy_text_with_wide_data());
+  const std::vector<std::string> more = {"--backend", chip, "--min-sqnr", "42"};
+  auto as_json = more;
+  as_json.push_back("--json");
+  const auto run = run_octet(quantize(model(), data(), as_json));
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json target = target_of(run);
+  EXPECT_TRUE(target["met"]);
+  EXPECT_GT(target["wide_macs_percent"], 0.0);
+  EXPECT_EQ(target["layers"][0]["precision"], "16-bit activations");
+  // Of the same chip without them more has to be float.
+  const auto toy =
+      run_octet(quantize(model(), data(), {"--backend", "toy", "--min-sqnr", "42", "--json"}));
+  ASSERT_EQ(toy.exit_code, 0) << toy.err;
+  EXPECT_EQ(target_of(toy)["wide_macs_percent"], 0.0);
+  EXPECT_LT(target["float_macs_percent"].get<double>(),
+            target_of(toy)["float_macs_percent"].get<double>());
+  // Plan and emit give the same bytes, and the plan says what was raised and why.
+  ASSERT_EQ(run_octet(quantize(model(), data(), more)).exit_code, 0);
+  std::vector<std::string> plan = {"plan", model(), "--data", data(), "-q", "-o", out("p.plan")};
+  plan.insert(plan.end(), more.begin(), more.end());
+  const auto planned = run_octet(plan);
+  ASSERT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_THAT(planned.out, HasSubstr(" % with 16-bit activations"));
+  EXPECT_THAT(planned.out, HasSubstr(", to 16-bit activations"));
+  EXPECT_THAT(file_bytes(out("p.plan")),
+              HasSubstr("raised to 16-bit activations for --min-sqnr 42"));
+  const auto emitted = run_octet(
+      {"emit", model(), "--plan", out("p.plan"), "--backend", chip, "-q", "-o", out("e.onnx")});
+  ASSERT_EQ(emitted.exit_code, 0) << emitted.err;
+  EXPECT_EQ(file_bytes(out("e.onnx")) == file_bytes(out()), true);
+}
+
 TEST_F(Targets, WhatCannotBeReachedExitsWith7AndTheTable) {
   for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
            {"--min-sqnr", "190"}, {"--min-sqnr", "60", "--max-float-macs", "10"}}) {
@@ -102,12 +138,13 @@ TEST_F(Targets, AMetricCommandThatFailsHangsOrSaysNothing) {
     all.insert(all.end(), more.begin(), more.end());
     return quantize(model(), data(), all);
   };
-  refused(2, with("echo oh dear >&2; exit 3"), {"--metric-command", "status 3", "oh dear"});
+  refused(2, with("echo oh dear >&2; exit 3"),
+          {"--metric-command", "status 3", "oh dear", "try it by hand"});
   refused(2, with("no_such_program_here"), {"--metric-command", "status 127"});
-  refused(2, with("true"), {"--metric-command", "no number last"});
+  refused(2, with("true"), {"--metric-command", "no number last", "try it by hand"});
   refused(2, with("echo 90 percent #"), {"no number last", "\"percent\""});
   refused(2, with("echo nan #"), {"no number last"});
-  refused(2, with("kill -9 $$"), {"signal 9"});
+  refused(2, with("kill -9 $$"), {"signal 9", "end with status 0"});
   const auto begin = std::chrono::steady_clock::now();
   refused(5, with("sleep 100 #", {"--metric-timeout", "0.5"}), {"not done after 0.5 s"});
   refused(5, with("sleep 100 & sleep 100 #", {"--metric-timeout", "0.5"}), {"--metric-timeout"});

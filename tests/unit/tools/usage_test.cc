@@ -68,7 +68,8 @@ TEST_F(Usage, ValueOfTheWrongKind) {
 
 TEST_F(Usage, DataOrStatistics) {
   refused(2, quantize(model(), data(), {"--stats", "model.stats"}), {"--data", "--stats"});
-  refused(2, quantize(model(), data(), {"--effort", "bset"}), {"\"bset\"", "fast or default"});
+  refused(2, quantize(model(), data(), {"--effort", "bset"}),
+          {"\"bset\"", "give fast, default or best"});
   const std::string ranges = folder_.path("ranges.stats");
   ASSERT_EQ(
       run_octet({"calibrate", model(), "--data", data(), "--samples", "2", "-q", "-o", ranges})
@@ -80,6 +81,19 @@ TEST_F(Usage, DataOrStatistics) {
           {"--effort default", "made-up samples"});
   refused(2, {"plan", model(), "-o", out()}, {"--data", "--stats"});
   refused(2, {"quantize", model(), "-o", out()}, {"--data", "--stats"});
+}
+
+TEST_F(Usage, OptionsAboutSamplesBesideStatistics) {
+  for (const char* verb : {"quantize", "plan"}) {
+    const std::vector<std::string> start = {verb, model(), "--stats", "m.stats", "-o", out()};
+    const auto with = [&](const std::string& option, const std::string& value) {
+      std::vector<std::string> all = start;
+      all.insert(all.end(), {option, value});
+      return all;
+    };
+    refused(2, with("--samples", "3"), {"--samples with --stats", "octet calibrate"});
+    refused(2, with("--preprocess", "mean=1"), {"--preprocess with --stats", "octet calibrate"});
+  }
 }
 
 TEST_F(Usage, MissingData) {

@@ -12,6 +12,7 @@
 #include "compiler/plan/apply.h"
 #include "compiler/plan/planner.h"
 #include "tests/support/accuracy_network.h"
+#include "tests/support/toy_backend.h"
 
 namespace octet::accuracy {
 namespace {
@@ -142,12 +143,17 @@ TEST(Analyze, TheSameForAnyNumberOfThreads) {
 }
 
 // Channel 3 of first.relu is 60 times as large, and its reader has weights to match.
-TEST(Analyze, AnOutlierChannelIsFoundAndEqualizingCuresIt) {
+Graph with_an_outlier_channel() {
   Graph graph = three_convolutions();
   scale_elements(graph, "first.w", 60.0F, [](size_t i) { return i / 72 == 3; });
   scale_elements(graph, "first.b", 60.0F, [](size_t i) { return i == 3; });
   scale_elements(graph, "second.w", 1.0F / 60.0F, [](size_t i) { return i / 9 % 16 == 3; });
-  const Subject subject(std::move(graph), testing::normal_samples(20, {1, 8, 12, 12}, 5), x86());
+  return graph;
+}
+
+TEST(Analyze, AnOutlierChannelIsFoundAndEqualizingCuresIt) {
+  const Subject subject(with_an_outlier_channel(), testing::normal_samples(20, {1, 8, 12, 12}, 5),
+                        x86());
   const Analysis found = subject.analyzed().analysis;
   EXPECT_EQ(found.tensors.front().name, "first.relu");
   const ChannelFacts& channels = tensor_named(found, "first.relu").channels;
@@ -252,6 +258,26 @@ TEST(Analyze, WildScalesOfADepthwiseLayerAreFoundAndAScalePerChannelCuresThem) {
   EXPECT_GT(cure->gain_db, 1.0);
   const Subject cured(graph, samples, must(backends::load_backend("toy")));
   EXPECT_GT(cured.decibels_of(cured.plan), subject.decibels_of(subject.plan) + cure->gain_db - 1.0);
+}
+
+// As above; the reader of the outlier channel gets 16 bits where the backend has them.
+TEST(Analyze, SixteenBitsAreOfferedWhereTheBackendHasThemAndDoWhatWasExpected) {
+  const Graph graph = with_an_outlier_channel();
+  const HeldSamples samples = testing::normal_samples(20, {1, 8, 12, 12}, 5);
+  const Subject without(graph, samples, must(backends::load_backend("toy")));
+  EXPECT_EQ(find_cure(without.analyzed().analysis, "16 bits"), nullptr);
+  const plan::BackendSpec chip = testing::toy_with_wide_data();
+  const Subject subject(graph, samples, chip);
+  const Analysis found = subject.analyzed().analysis;
+  const Cure* cure = find_cure(found, "16 bits");
+  ASSERT_NE(cure, nullptr);
+  EXPECT_EQ(cure->of, "first.relu");
+  EXPECT_GT(cure->gain_db, 6.0);
+  EXPECT_EQ(cure->how, "recipe: override { select { node: \"second\" } activations: \"int16\" }");
+  const std::string line = cure->how.substr(cure->how.find("override"));
+  const Subject cured(graph, samples, chip, must(plan::parse_recipe(line, "cure")));
+  EXPECT_NEAR(cured.decibels_of(cured.plan), subject.decibels_of(subject.plan) + cure->gain_db,
+              1.0);
 }
 
 TEST(Analyze, FloatLayersAndSecondOrderGiveWhatIsExpected) {

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "backends/backends.h"
+#include "compiler/accuracy/analyze.h"
 #include "compiler/accuracy/channels.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/plan/apply.h"
@@ -73,6 +76,46 @@ TEST(Recipe, BringsOutputsNearerThanRangesAlone) {
     const double without =
         testing::sqnr(graph, quantized(graph, ranges_only(graph, samples, backend)), unseen);
     EXPECT_GT(with, without + 2.0) << backend;
+  }
+}
+
+// Channels 2 and 9 of the stem never leave zero, and the depthwise layer has weights on them 300
+// times as large as the others: what is never anything but zero is exact, however large its weight.
+TEST(Recipe, DeadChannelsDoNotMakeALayerLookBad) {
+  const Graph graph = [] {
+    ConvNetwork net;
+    const ValueId a = net.op("Relu", {net.conv(net.input(), 8, 16, 3, "stem")}, "stem.relu");
+    const ValueId d = net.op("Relu", {net.conv(a, 16, 16, 3, "depthwise", 16)}, "depthwise.relu");
+    Graph out = net.finish({net.conv(d, 16, 8, 1, "point")});
+    const auto change = [&](const std::string& name, auto&& edit) {
+      const ValueId id = out.find_value(name);
+      std::vector<float> values = out.constant(id)->to_floats();
+      edit(values);
+      const auto shape = out.constant(id)->shape();
+      out.set_constant(id,
+                       std::make_shared<const ir::Tensor>(ir::Tensor::of<float>(shape, values)));
+    };
+    for (const size_t dead : {2, 9}) {
+      change("stem.b", [&](std::vector<float>& b) { b[dead] = -50.0F; });
+      change("depthwise.w", [&](std::vector<float>& w) {
+        for (size_t i = dead * 9; i < dead * 9 + 9; ++i) w[i] *= 300.0F;
+      });
+    }
+    return out;
+  }();
+  const auto samples = testing::normal_samples(24, {1, 8, 12, 12}, 100);
+  const RecipeResult result = made(graph, samples, "x86");
+  AnalyzeInput input{result.equalized, result.plan, must(backends::load_backend("x86"))};
+  input.equalized = AnalyzeInput::Equalized::kDone;
+  const Analysis analysis = must(analyze(input, samples, {})).analysis;
+  ASSERT_EQ(result.report.worst.size(), 3U);
+  for (const LayerQuality& quality : result.report.worst) {
+    const auto layer =
+        std::find_if(analysis.layers.begin(), analysis.layers.end(),
+                     [&](const LayerReport& report) { return report.node == quality.node; });
+    ASSERT_NE(layer, analysis.layers.end());
+    EXPECT_GT(quality.sqnr, 30.0) << quality.node;
+    EXPECT_NEAR(quality.sqnr, *layer->local_db, 3.0) << quality.node;
   }
 }
 

@@ -8,6 +8,7 @@
 #include "compiler/plan/apply.h"
 #include "compiler/plan/planner.h"
 #include "tests/support/accuracy_network.h"
+#include "tests/support/toy_backend.h"
 
 namespace octet::accuracy {
 namespace {
@@ -47,9 +48,12 @@ Graph network_with_one_bad_layer() {
 
 struct Fixture {
   explicit Fixture(Graph g, const std::string& backend = "x86")
+      : Fixture(std::move(g), must(backends::load_backend(backend))) {}
+  Fixture(Graph g, plan::BackendSpec backend,
+          testing::HeldSamples data = testing::normal_samples(16, {1, 8, 12, 12}, 40))
       : graph(std::make_shared<const Graph>(std::move(g))),
-        samples(testing::normal_samples(16, {1, 8, 12, 12}, 40)),
-        spec(must(backends::load_backend(backend))) {
+        samples(std::move(data)),
+        spec(std::move(backend)) {
     calibration::CalibrateOptions options;
     options.values = plan::needed_statistics(*graph, spec, {}).values;
     draft = must(draft_of(graph, must(calibration::calibrate(graph, samples, options)), spec, {}));
@@ -82,7 +86,7 @@ struct Fixture {
 std::vector<std::string> raised(const TargetResult& result) {
   std::vector<std::string> out;
   for (const LayerEffect& layer : result.layers) {
-    if (layer.raised) out.push_back(layer.node);
+    if (layer.raised()) out.push_back(layer.node);
   }
   return out;
 }
@@ -160,6 +164,84 @@ TEST(Targets, EveryBackendFindsTheLayer) {
     EXPECT_TRUE(result.met) << backend;
     EXPECT_EQ(raised(result), std::vector<std::string>{"bad"}) << backend;
   }
+}
+
+// A Clip lets little of the few great elements of the input through, which set its range all the
+// same: the noise of the first convolution is that of its data.
+Graph network_of_a_wide_input() {
+  testing::ConvNetwork net;
+  auto& builder = net.builder();
+  const ValueId a =
+      net.op("Clip",
+             {net.conv(net.input(), 8, 16, 1, "first"), builder.constant<float>("low", {}, {-1.5F}),
+              builder.constant<float>("high", {}, {1.5F})},
+             "clip");
+  const ValueId b = net.op("Relu", {net.conv(a, 16, 16, 3, "second")}, "second.relu");
+  return net.finish({net.conv(b, 16, 8, 1, "third")});
+}
+testing::HeldSamples samples_with_great_elements() {
+  std::vector<data::Sample> out;
+  for (uint32_t i = 0; i < 16; ++i) {
+    std::vector<float> values = testing::normal_values(8 * 144, 900 + i);
+    for (size_t k = 7 * i; k < values.size(); k += 301) values[k] *= 60.0F;
+    out.push_back({ir::Tensor::of<float>({1, 8, 12, 12}, values)});
+  }
+  return testing::HeldSamples(std::move(out));
+}
+Fixture of_a_wide_input(plan::BackendSpec spec) {
+  return {network_of_a_wide_input(), std::move(spec), samples_with_great_elements()};
+}
+
+TEST(Targets, SixteenBitsComeBeforeFloatWhereTheBackendHasThem) {
+  const Fixture narrow = of_a_wide_input(must(backends::load_backend("toy")));
+  const TargetResult in_float = must(meet_target(*narrow.draft, *narrow.judge, narrow.costs,
+                                                 narrow.spec, narrow.sqnr_of_at_least(32.0)));
+  EXPECT_TRUE(in_float.met) << in_float.after;
+  EXPECT_EQ(raised(in_float), std::vector<std::string>{"first"});
+  EXPECT_EQ(in_float.layers.front().level, Level::kFloat);
+
+  const Fixture wide = of_a_wide_input(testing::toy_with_wide_data());
+  const TargetResult result = must(
+      meet_target(*wide.draft, *wide.judge, wide.costs, wide.spec, wide.sqnr_of_at_least(32.0)));
+  EXPECT_TRUE(result.met) << result.before << " -> " << result.after;
+  EXPECT_EQ(raised(result), std::vector<std::string>{"first"});
+  EXPECT_EQ(result.layers.front().level, Level::kWide);
+  EXPECT_EQ(result.float_macs_percent, 0.0);
+  EXPECT_NEAR(result.wide_macs_percent, in_float.float_macs_percent, 1e-9);
+  const auto& remarks = result.plan.remarks;
+  const auto it = std::find_if(remarks.begin(), remarks.end(),
+                               [](const plan::Remark& remark) { return remark.node == "first"; });
+  ASSERT_NE(it, remarks.end());
+  EXPECT_EQ(it->decision, plan::Decision::kInteger);
+  EXPECT_THAT(it->reason, HasSubstr("raised to 16-bit activations for --min-sqnr: "));
+  EXPECT_THAT(it->reason, HasSubstr(" dB at the outputs for "));
+}
+
+TEST(Targets, NoFloatBudgetIsNeededForSixteenBits) {
+  const Fixture wide = of_a_wide_input(testing::toy_with_wide_data());
+  TargetOptions options = wide.sqnr_of_at_least(32.0);
+  options.max_float_macs = 0.0;
+  EXPECT_TRUE(must(meet_target(*wide.draft, *wide.judge, wide.costs, wide.spec, options)).met);
+}
+
+TEST(Targets, SixteenBitsAreNotTriedOnANoisyWeight) {
+  const Fixture wide(network_with_one_bad_layer(), testing::toy_with_wide_data());
+  const TargetResult result = must(
+      meet_target(*wide.draft, *wide.judge, wide.costs, wide.spec, wide.sqnr_of_at_least(25.0)));
+  EXPECT_TRUE(result.met) << result.after;
+  EXPECT_EQ(raised(result), std::vector<std::string>{"bad"});
+  EXPECT_EQ(result.layers.front().level, Level::kFloat);
+}
+
+TEST(Targets, WhatSixteenBitsCannotReachGoesOnToFloat) {
+  const Fixture wide = of_a_wide_input(testing::toy_with_wide_data());
+  const TargetResult result = must(
+      meet_target(*wide.draft, *wide.judge, wide.costs, wide.spec, wide.sqnr_of_at_least(190.0)));
+  EXPECT_FALSE(result.met);
+  // One product stays in integers, but need not stay at 8 bits.
+  std::vector<Level> levels;
+  for (const LayerEffect& layer : result.layers) levels.push_back(layer.level);
+  EXPECT_EQ(std::count(levels.begin(), levels.end(), Level::kFloat), 2);
 }
 
 TEST(Judge, CountsNoiseAgainstPowerAndTheWorstOutputRules) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "compiler/plan/apply.h"
 #include "tests/support/plan_fixture.h"
 
 namespace octet::plan {
@@ -267,6 +268,90 @@ TEST(NeededStatistics, AreWhatThePlanReads) {
     EXPECT_EQ(statistics.tensors.size(), needed.values.size()) << name;
     EXPECT_TRUE(needed.histograms.empty()) << name;
   }
+}
+
+// x86 with 16-bit data for single layers; biases are int32 there.
+BackendSpec wide_x86() {
+  BackendSpec spec = testing::backend("x86");
+  Space wide = *spec.find_space(spec.ops.front().data_space);
+  wide.name = "wide";
+  wide.dtype = ir::DType::kUint16;
+  wide.qmin = 0;
+  wide.qmax = 65535;
+  spec.spaces.emplace("wide", wide);
+  spec.opset = 21;
+  for (OpRule& rule : spec.ops) {
+    if (rule.op_type == "Conv") rule.wide_data_space = "wide";
+  }
+  return spec;
+}
+
+const Remark& remark_of(const QuantPlan& plan, const std::string& node) {
+  return *std::find_if(plan.remarks.begin(), plan.remarks.end(),
+                       [&](const Remark& remark) { return remark.node == node; });
+}
+
+TEST(WideData, OnlyTheNamedLayerReads16BitsAndItsBiasStaysFloat) {
+  const ir::Graph graph = residual();
+  const auto statistics = statistics_for(graph, 0.0F, 2.0F);
+  const Recipe recipe = testing::must(
+      parse_recipe("override { select { node: \"c2\" } activations: \"int16\" }", "r"));
+  BackendSpec spec = wide_x86();
+  for (OpRule& rule : spec.ops) rule.output = OutputQuantizer::kOptional;
+  const QuantPlan plan = testing::must(make_plan(graph, statistics, spec, recipe));
+  // r1 is read by c2 with 16 bits and by the addition with 8.
+  std::vector<ir::DType> of_r1;
+  for (const ActivationQuantizer& quantizer : plan.activations) {
+    const bool wide = quantizer.params.storage() == ir::DType::kUint16;
+    if (quantizer.value == "r1") of_r1.push_back(quantizer.params.storage());
+    const bool of_c2 = quantizer.readers == Readers::kListed && quantizer.operands.size() == 1 &&
+                       quantizer.operands.front() == Operand{"c2", 0};
+    EXPECT_EQ(wide, of_c2) << quantizer.value;
+    if (wide) {
+      EXPECT_FLOAT_EQ(quantizer.params.scales().front(), 2.0F / 65535.0F);
+    }
+  }
+  EXPECT_THAT(of_r1, ::testing::UnorderedElementsAre(ir::DType::kUint16, ir::DType::kUint8));
+  for (const BiasQuantizer& bias : plan.biases) EXPECT_NE(bias.linear_output, "c2");
+  EXPECT_EQ(plan.biases.size(), 2U);
+  EXPECT_EQ(remark_of(plan, "c2").decision, Decision::kInteger);
+  EXPECT_EQ(remark_of(plan, "c2").reason, "16-bit activations: the recipe says so");
+  ir::Graph quantized = graph;
+  testing::must(apply_plan(quantized, plan));
+}
+
+TEST(WideData, WhereItCannotBeARecipeThatAsksForItIsRefused) {
+  const ir::Graph graph = residual();
+  const auto statistics = statistics_for(graph, 0.0F, 2.0F);
+  const Recipe recipe = testing::must(
+      parse_recipe("override { select { node: \"c2\" } activations: \"int16\" }", "r"));
+  const auto none = make_plan(graph, statistics, testing::backend("x86"), recipe);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code(), ErrorCode::kUsage);
+  EXPECT_THAT(none.error().message(), HasSubstr("\"c2\""));
+  EXPECT_THAT(none.error().message(), HasSubstr("backend x86 does not have for single layers"));
+  // What c2 reads has a quantizer of 8 bits behind the operator that computes it.
+  BackendSpec spec = wide_x86();
+  for (OpRule& rule : spec.ops) rule.output = OutputQuantizer::kRequired;
+  const auto behind = make_plan(graph, statistics, spec, recipe);
+  ASSERT_FALSE(behind.ok());
+  EXPECT_THAT(behind.error().message(), HasSubstr("8 bits behind the operator"));
+  const auto word =
+      parse_recipe("override { select { node: \"c2\" } activations: \"int32\" }", "r");
+  ASSERT_FALSE(word.ok());
+  EXPECT_THAT(word.error().message(), HasSubstr("int8, int16"));
+}
+
+TEST(WideData, AWidthForAllTakesItsPlace) {
+  for (const ActivationWidth width : {ActivationWidth::kInt8, ActivationWidth::kInt16}) {
+    Formats formats;
+    formats.activations = width;
+    const BackendSpec spec = with_formats(wide_x86(), formats);
+    for (const OpRule& rule : spec.ops) EXPECT_EQ(rule.wide_data_space, "");
+  }
+  Formats formats;
+  formats.scales = ScaleForm::kPowerOfTwo;
+  EXPECT_EQ(with_formats(wide_x86(), formats).spaces.at("wide").scales, ScaleForm::kPowerOfTwo);
 }
 
 }  // namespace
