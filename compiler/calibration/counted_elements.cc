@@ -11,7 +11,7 @@ struct Step {
   int64_t other_step;  // where the width is a multiple of the first
   int64_t least_elements;
 };
-constexpr std::array<Step, 3> kSteps = {{{127, 131, 1 << 16}, {31, 37, 1 << 14}, {7, 11, 1 << 11}}};
+constexpr std::array<Step, 3> kSteps = {{{127, 131, 1 << 16}, {31, 37, 1 << 14}, {7, 11, 1 << 12}}};
 
 constexpr int64_t kLeastCounted = 3;  // of a plane
 constexpr int64_t kStretch = 8192;    // elements that stay in the nearest cache

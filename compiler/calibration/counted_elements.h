@@ -3,9 +3,9 @@
 //
 // Within each plane, which is what the last two axes hold, every s-th element counts, with weight
 // s. s is a prime that does not divide the width, so that the elements counted wander over all
-// columns and do not keep step with strides, blocks and upsampling: 127 or 131 for tensors of 2^17
+// columns and do not keep step with strides, blocks and upsampling: 127 or 131 for tensors of 2^16
 // elements and more, 31 or 37 from 2^14 on, 7 or 11 from 2^12 on, and 1 below; and a smaller one
-// where a plane has fewer than s^2 elements. The choice hangs on the shape alone, so neither memory
+// where a plane has fewer than 3 s elements. The choice hangs on the shape alone, so neither memory
 // layouts nor threads nor shards show.
 #pragma once
 

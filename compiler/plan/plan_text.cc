@@ -84,6 +84,14 @@ Result<ir::Tensor> read_integers(ir::DType dtype, const std::string& text) {
   return out;
 }
 
+int64_t rewrites_of(const QuantPlan& plan) {
+  const auto with_integers =
+      std::count_if(plan.constants.begin(), plan.constants.end(),
+                    [](const ConstantQuantizer& c) { return c.integers.has_value(); });
+  return std::ssize(plan.replaced) + std::ssize(plan.scalings) + std::ssize(plan.bounds) +
+         with_integers;
+}
+
 std::string_view decision_name(Decision decision) {
   return decision == Decision::kInteger ? "integer" : "float";
 }
@@ -96,6 +104,7 @@ std::string QuantPlan::to_text() const {
   out.set_backend(backend);
   if (data_free) out.set_data_free(true);
   if (!formats.empty()) out.set_formats(formats);
+  if (const int64_t rewrites = rewrites_of(*this); rewrites > 0) out.set_rewrites(rewrites);
   for (const ReplacedConstant& from : replaced) {
     file::Replaced& to = *out.add_replaced();
     to.set_value(from.value);
@@ -224,6 +233,13 @@ Result<QuantPlan> QuantPlan::from_text(std::string_view text, std::string_view f
                            from.decision() == decision_name(Decision::kInteger) ? Decision::kInteger
                                                                                 : Decision::kFloat,
                            from.reason()});
+  }
+  if (const int64_t rewrites = rewrites_of(out); rewrites != in.rewrites()) {
+    return usage_error(file_name, ": of ", in.rewrites(),
+                       " replaced, scaling, bound and integers entries, which only work together, ",
+                       rewrites,
+                       " are there; for a plan of the model's own numbers, which can do "
+                       "without, use octet plan --effort fast");
   }
   return out;
 }

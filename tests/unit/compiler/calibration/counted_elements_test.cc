@@ -82,8 +82,8 @@ std::vector<float> expected(const Shape& shape, int64_t step) {
 
 TEST(CountedElements, AreEveryNthOfEachPlane) {
   const std::map<Shape, int64_t> steps = {
-      {{1, 64, 7, 5}, 7},   // small, a width that 7 does not divide
-      {{1, 64, 5, 7}, 11},  // one that it divides
+      {{1, 128, 7, 5}, 7},   // small, a width that 7 does not divide
+      {{1, 128, 5, 7}, 11},  // one that it divides
       {{1, 64, 20, 20}, 31},
       {{1, 64, 20, 31}, 37},
       {{1, 8, 100, 100}, 127},
@@ -91,7 +91,7 @@ TEST(CountedElements, AreEveryNthOfEachPlane) {
       {{1, 300, 10, 10}, 31},
       {{1, 5000, 2, 2}, 1},
       {{1, 2, 10, 10}, 1},
-      {{1, 2, 3, 20, 30}, 7},
+      {{1, 2, 4, 20, 30}, 7},
       {{100, 384}, 31},
       {{70000}, 127},
       {{}, 1},

@@ -71,6 +71,38 @@ TEST(PlanText, IntegersAndEditsReadBackAsTheyWere) {
   EXPECT_EQ(again.scalings.front().operands, plan.scalings.front().operands);
 }
 
+TEST(PlanText, RewritesAreReadTogetherOrNotAtAll) {
+  QuantPlan plan;
+  ir::QuantParams::Spec spec;
+  spec.storage = ir::DType::kInt8;
+  spec.scales = {0.5F};
+  spec.zero_points = {0};
+  const ir::QuantParams params = testing::must(ir::QuantParams::make(spec));
+  plan.constants.push_back({"w", params, ir::Tensor::of<int8_t>({3}, {1, -2, 3}), {}});
+  plan.constants.push_back({"rounded to nearest", params, std::nullopt, {}});
+  plan.replaced.push_back({"b", ir::Tensor::of<float>({1}, {0.1F})});
+  plan.scalings.push_back({"x", "x_scaled", {}, ir::Tensor::of<float>({1}, {2.0F})});
+  plan.bounds.push_back({"c", ir::Tensor::of<float>({1}, {6.0F})});
+  EXPECT_TRUE(QuantPlan::from_text(plan.to_text(), "all.plan").ok());
+
+  std::vector<QuantPlan> damaged(4, plan);
+  damaged[0].constants[0].integers.reset();
+  damaged[1].replaced.clear();
+  damaged[2].scalings.clear();
+  damaged[3].bounds.clear();
+  for (const QuantPlan& less : damaged) {
+    std::string text = less.to_text();
+    const size_t at = text.find("rewrites: 3");
+    ASSERT_NE(at, std::string::npos) << text;
+    text.replace(at, 11, "rewrites: 4");
+    const auto read = QuantPlan::from_text(text, "less.plan");
+    ASSERT_FALSE(read.ok());
+    EXPECT_EQ(read.error().code(), ErrorCode::kUsage);
+    EXPECT_THAT(read.error().message(), HasSubstr("less.plan: of 4 replaced"));
+    EXPECT_THAT(read.error().message(), HasSubstr("--effort fast"));
+  }
+}
+
 TEST(PlanText, ErrorsSayWhere) {
   const auto typo = QuantPlan::from_text("fingerprint: \"x\"\nbackand: \"x86\"\n", "my.plan");
   ASSERT_FALSE(typo.ok());
