@@ -7,6 +7,7 @@
 
 #include "compiler/accuracy/cures.h"
 #include "compiler/accuracy/layer_probe.h"
+#include "compiler/accuracy/noise_reports.h"
 #include "compiler/accuracy/noise_sources.h"
 #include "compiler/accuracy/output_noise.h"
 #include "compiler/accuracy/source_reports.h"
@@ -27,13 +28,6 @@ constexpr size_t kMostSamples = 16;
 constexpr size_t kLeastSamples = 4;
 constexpr double kMostProducts = 1.2e12;
 constexpr double kLeastGain = 0.1;  // dB: below it a cure is not worth a line
-
-// A node by its name, for reports.
-std::vector<std::string> names_of(const Graph& graph, const std::vector<NodeId>& nodes) {
-  std::vector<std::string> out;
-  for (const NodeId id : nodes) out.push_back(ir::display_name(graph, graph.node(id)));
-  return out;
-}
 
 std::set<ValueId> watched_values(const Graph& graph, const NoiseSources& sources) {
   std::set<ValueId> out;
@@ -70,9 +64,7 @@ class Analyzer {
     OCTET_TRY(hold_samples(dataset));
     OCTET_TRY(probe());
     OCTET_TRY(measure_sources());
-    report_tensors();
-    report_weights();
-    report_layers();
+    report();
     OCTET_TRY(try_cures());
     keep_float();
     out_.analysis.data = sample_facts(*input_.real, *survey_);
@@ -222,90 +214,13 @@ class Analyzer {
     return {};
   }
 
-  double share(double noise) const {
-    return out_.analysis.sum > 0.0 ? noise / out_.analysis.sum : 0.0;
-  }
-
-  void report_tensors() {
-    for (size_t i = 0; i < sources_.tensors.size(); ++i) {
-      const TensorSource& source = sources_.tensors[i];
-      const plan::ActivationQuantizer& quantizer = input_.plan.activations[source.quantizer];
-      TensorReport report;
-      report.name = quantizer.value;
-      report.readers = names_of(graph(), source.readers);
-      report.noise = tensor_noise_[i];
-      report.share = share(report.noise);
-      const auto covered = covered_by(quantizer.params);
-      const float half = 0.5F * quantizer.params.scales().front();
-      report.low = covered.first + half;
-      report.high = covered.second - half;
-      const auto found = out_.statistics.tensors.find(quantizer.value);
-      if (found != out_.statistics.tensors.end() && found->second.elements > 0) {
-        report.min = found->second.min;
-        report.max = found->second.max;
-        report.use = range_use(found->second, report.high - report.low);
-      }
-      if (const TensorSurvey::Seen* seen = survey_->of(source.value)) {
-        report.channels = channel_facts(*seen);
-        report.saturated = static_cast<double>(seen->saturated) /
-                           static_cast<double>(std::max<int64_t>(1, seen->elements));
-      }
-      analysis().tensors.push_back(std::move(report));
-    }
-  }
-
-  void report_weights() {
-    for (size_t i = 0; i < sources_.weights.size(); ++i) {
-      const WeightSource& source = sources_.weights[i];
-      const plan::ConstantQuantizer& quantizer = input_.plan.constants[source.quantizer];
-      WeightReport report;
-      report.name = quantizer.value;
-      report.readers = names_of(graph(), source.readers);
-      report.noise = weight_noise_[i];
-      report.share = share(report.noise);
-      report.per_channel = !quantizer.params.per_tensor();
-      report.second_order = source.second_order;
-      const auto layer =
-          std::find_if(sources_.layers.begin(), sources_.layers.end(),
-                       [&](const SourceLayer& candidate) { return candidate.weight == i; });
-      if (layer != sources_.layers.end()) describe_rows(graph(), layer->layer, report);
-      analysis().weight_sources.push_back(std::move(report));
-    }
-  }
-
-  void report_layers() {
-    std::vector<size_t> readers(sources_.tensors.size(), 0);
-    for (const SourceLayer& layer : sources_.layers) {
-      if (layer.tensor) ++readers[*layer.tensor];
-    }
-    for (size_t i = 0; i < sources_.layers.size(); ++i) {
-      const SourceLayer& layer = sources_.layers[i];
-      const ir::Node& node = graph().node(layer.layer.node);
-      LayerReport report;
-      report.node = ir::display_name(graph(), node);
-      report.op_type = node.op_type;
-      report.output = graph().value(node.output()).name;
-      report.weight = layer.weight;
-      report.noise = weight_noise_[layer.weight];
-      const auto users =
-          static_cast<double>(std::max<size_t>(1, sources_.weights[layer.weight].readers.size()));
-      report.weight_share = share(report.noise) / users;
-      if (layer.tensor) {
-        report.tensor = layer.tensor;
-        report.noise += tensor_noise_[*layer.tensor];
-        report.input_share =
-            share(tensor_noise_[*layer.tensor]) / static_cast<double>(readers[*layer.tensor]);
-      }
-      report.share = report.weight_share + report.input_share;
-      const auto probed = std::find(probed_.begin(), probed_.end(), i);
-      if (probed != probed_.end()) {
-        const LayerNoise& local = local_[static_cast<size_t>(probed - probed_.begin())];
-        report.local_weight_db = decibels(local.power, local.weight);
-        if (layer.tensor) report.local_input_db = decibels(local.power, local.input);
-        report.local_db = decibels(local.power, local.weight + local.input);
-      }
-      analysis().layers.push_back(std::move(report));
-    }
+  void report() {
+    const MeasuredSources measured{input_,          sources_,      *survey_,
+                                   out_.statistics, tensor_noise_, weight_noise_,
+                                   probed_,         local_,        analysis().sum};
+    analysis().tensors = tensor_reports(measured);
+    analysis().weight_sources = weight_reports(measured);
+    analysis().layers = layer_reports(measured);
   }
 
   double gain(double before, double after) const {

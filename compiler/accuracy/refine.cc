@@ -1,21 +1,21 @@
 #include "compiler/accuracy/refine.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <set>
 
+#include "compiler/accuracy/bias_correction.h"
 #include "compiler/accuracy/cross_gram.h"
+#include "compiler/accuracy/layer_bundles.h"
 #include "compiler/accuracy/layer_error.h"
 #include "compiler/accuracy/layer_quality.h"
 #include "compiler/accuracy/layer_rounding.h"
 #include "compiler/accuracy/lockstep.h"
 #include "compiler/accuracy/round_layer.h"
+#include "compiler/accuracy/simulation.h"
 #include "compiler/accuracy/targeted_layer.h"
-#include "compiler/base/thread_pool.h"
-#include "compiler/numerics/quantize.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/parameters.h"
 
@@ -31,11 +31,6 @@ constexpr size_t kMostSamples = 128;
 constexpr int64_t kMostKept = int64_t{256} << 20;
 constexpr int64_t kMostKeptBeside = int64_t{768} << 20;  // with the float model's data
 
-// What a bundle of layers has in common: the data they read and how they read it.
-struct Bundle {
-  std::vector<size_t> layers;
-};
-
 class Refiner {
  public:
   Refiner(const Graph& graph, const std::vector<Layer>& layers, const FloatColumns& columns,
@@ -49,13 +44,12 @@ class Refiner {
 
   Result<RefineReport> run(const data::Dataset& dataset, const std::vector<size_t>& samples) {
     find_quantizers();
-    OCTET_TRY(make_simulation());
+    OCTET_ASSIGN(simulation_, Simulation::make(graph_, plan_));
     std::vector<ir::NodeId> nodes;
-    for (size_t layer : active_) {
-      const ValueId weight = simulation_.find_value(name(layers_[layer].weight));
-      nodes.push_back(simulation_.uses(weight).front().node);
+    for (const Layer* layer : active_layers_) {
+      nodes.push_back(simulation_.reader_of(name(layer->weight)));
     }
-    waves_ = plan_waves(simulation_, nodes);
+    waves_ = plan_waves(simulation_.graph(), nodes);
     if (any_narrow()) {
       std::vector<ir::NodeId> real;
       for (size_t layer : active_) real.push_back(layers_[layer].node);
@@ -68,12 +62,13 @@ class Refiner {
     WaveRunner beside(float_waves_, dataset, used, run_options);
     size_t done = 0;
     for (size_t w = 0; w < waves_.waves.size(); ++w) {
-      OCTET_TRY(runner.run(simulation_, w));
+      OCTET_TRY(runner.run(simulation_.graph(), w));
       const bool both = w < float_waves_.waves.size();
       if (both) OCTET_TRY(beside.run(graph_, w));
-      for (const Bundle& bundle : bundles(waves_.waves[w].layers)) {
+      for (const auto& bundle :
+           bundles_of(graph_, active_layers_, waves_.sources, waves_.waves[w].layers)) {
         OCTET_TRY(refine_bundle(bundle, runner, runs_beside(bundle, w) ? &beside : nullptr));
-        done += bundle.layers.size();
+        done += bundle.size();
         if (options_.progress != nullptr) options_.progress(done, active_.size());
       }
       runner.drop_after(w);
@@ -86,10 +81,10 @@ class Refiner {
 
  private:
   // True where the float model has the data of all layers of the bundle in the same wave.
-  bool runs_beside(const Bundle& bundle, size_t wave) const {
+  bool runs_beside(const std::vector<size_t>& bundle, size_t wave) const {
     if (wave >= float_waves_.waves.size()) return false;
     const std::vector<size_t>& there = float_waves_.waves[wave].layers;
-    return std::all_of(bundle.layers.begin(), bundle.layers.end(), [&](size_t index) {
+    return std::all_of(bundle.begin(), bundle.end(), [&](size_t index) {
       return std::find(there.begin(), there.end(), index) != there.end();
     });
   }
@@ -112,6 +107,7 @@ class Refiner {
       if (!fits || quantizer.uses.size() != 1 || !quantizer.uses.front().factor.empty()) continue;
       quantizer_[i] = it->second;
       active_.push_back(i);
+      active_layers_.push_back(&layers_[i]);
     }
   }
 
@@ -129,35 +125,6 @@ class Refiner {
     });
   }
 
-  // Activations quantized; every quantized constant on its grid.
-  Status make_simulation() {
-    simulation_ = graph_;
-    plan::QuantPlan activations = plan_;
-    activations.constants.clear();
-    activations.biases.clear();
-    OCTET_TRY(plan::apply_plan(simulation_, activations));
-    for (const plan::ConstantQuantizer& quantizer : plan_.constants) {
-      const ValueId id = simulation_.find_value(quantizer.value);
-      const Tensor* tensor = graph_.constant(graph_.find_value(quantizer.value));
-      if (!id.valid() || tensor == nullptr) continue;
-      OCTET_ASSIGN(const Tensor integers, plan::quantize_constant(*tensor, quantizer.params));
-      simulation_.set_constant(id,
-                               std::make_shared<const Tensor>(on_grid(integers, quantizer.params)));
-    }
-    return {};
-  }
-
-  static Tensor on_grid(const Tensor& integers, const ir::QuantParams& params) {
-    const std::vector<size_t> scale_of = plan::scale_of_element(params.spec(), integers.shape());
-    std::vector<float> out(static_cast<size_t>(integers.element_count()));
-    for (size_t i = 0; i < out.size(); ++i) {
-      const size_t c = scale_of[i];
-      const auto q = static_cast<int32_t>(integers.at_as_int64(static_cast<int64_t>(i)));
-      out[i] = numerics::dequantize(q, params.scales()[c], params.zero_points()[c]);
-    }
-    return Tensor::of<float>(integers.shape(), out);
-  }
-
   // By what one sample keeps at most between two waves.
   Result<ptrdiff_t> samples_that_fit(const data::Dataset& dataset,
                                      const std::vector<size_t>& samples) const {
@@ -165,7 +132,7 @@ class Refiner {
     WaveRunner beside(float_waves_, dataset, {samples.front()}, {1, options_.max_memory});
     int64_t most = 1;
     for (size_t w = 0; w < waves_.waves.size(); ++w) {
-      OCTET_TRY(runner.run(simulation_, w));
+      OCTET_TRY(runner.run(simulation_.graph(), w));
       const bool both = w < float_waves_.waves.size();
       if (both) OCTET_TRY(beside.run(graph_, w));
       most = std::max(most, runner.kept_bytes() + beside.kept_bytes());
@@ -178,74 +145,12 @@ class Refiner {
         std::clamp<int64_t>(fit, 1, static_cast<int64_t>(samples.size())));
   }
 
-  // Layers of one wave that read the same data in the same way share their Gram.
-  std::vector<Bundle> bundles(const std::vector<size_t>& ready) const {
-    std::vector<Bundle> out;
-    for (size_t index : ready) {
-      const auto same = [&](const Bundle& bundle) {
-        return same_columns(bundle.layers.front(), index);
-      };
-      const auto it = std::find_if(out.begin(), out.end(), same);
-      if (it != out.end()) {
-        it->layers.push_back(index);
-      } else {
-        out.push_back({{index}});
-      }
-    }
-    return out;
-  }
-
-  // a, b: places in active_.
-  bool same_columns(size_t a, size_t b) const {
-    const Layer& x = layers_[active_[a]];
-    const Layer& y = layers_[active_[b]];
-    const ir::Node& m = graph_.node(x.node);
-    const ir::Node& n = graph_.node(y.node);
-    if (waves_.sources[a] != waves_.sources[b] || x.layout.groups != 1 || y.layout.groups != 1 ||
-        x.layout.columns != y.layout.columns || m.op_type != n.op_type) {
-      return false;
-    }
-    if (!m.is("Conv")) return true;
-    const auto& u = graph_.constant(x.weight)->shape();
-    const auto& v = graph_.constant(y.weight)->shape();
-    if (!std::equal(u.begin() + 1, u.end(), v.begin() + 1, v.end())) return false;
-    if (m.attributes.size() != n.attributes.size()) return false;
-    for (const auto& [key, value] : m.attributes) {
-      const auto it = n.attributes.find(key);
-      if (it == n.attributes.end() || !ir::attributes_equal(value, it->second)) return false;
-    }
-    return true;
-  }
-
-  // What a bundle reads: scale and zero point where it is integers.
-  struct Source {
-    LayerInputs inputs;
-    double scale = 1.0;
-    LayerFacts::Data data = LayerFacts::Data::kFloats;
-  };
-  static LayerInputs inputs_from(const KeptTensors& tensors) {
-    return {tensors.size(), [&tensors](size_t i) { return tensors.get(i); }, 0};
-  }
-  Source source_of(size_t index, const WaveRunner& runner) const {
-    const ValueId kept = waves_.sources[index];
-    Source out{inputs_from(runner.kept(kept))};
-    const Layer& layer = layers_[active_[index]];
-    const ValueId weight = simulation_.find_value(name(layer.weight));
-    const ValueId x = simulation_.node(simulation_.uses(weight).front().node).input(0);
-    if (x == kept) return out;
-    const ir::Node& dequantizer = simulation_.node(simulation_.value(x).producer);
-    out.data = LayerFacts::Data::kIntegers;
-    out.scale = simulation_.constant(dequantizer.input(1))->at_as_double(0);
-    if (dequantizer.input(2).valid()) {
-      out.inputs.zero_point =
-          static_cast<int32_t>(simulation_.constant(dequantizer.input(2))->at_as_int64(0));
-    }
-    return out;
-  }
-
-  Status refine_bundle(const Bundle& bundle, const WaveRunner& runner, const WaveRunner* beside) {
-    const Layer& first = layers_[active_[bundle.layers.front()]];
-    const Source source = source_of(bundle.layers.front(), runner);
+  // Layers that share their columns; places in active_.
+  Status refine_bundle(const std::vector<size_t>& bundle, const WaveRunner& runner,
+                       const WaveRunner* beside) {
+    const Layer& first = *active_layers_[bundle.front()];
+    const LayerSource source =
+        simulation_.source_of(name(first.weight), waves_.sources[bundle.front()], runner);
     auto gathered =
         gather_grams(graph_.node(first.node), first.layout, graph_.constant(first.weight)->shape(),
                      source.inputs, options_.threads, options_.max_memory);
@@ -254,15 +159,14 @@ class Refiner {
     if (!gathered.ok()) return gathered.error().in(ir::describe(graph_, first.node));
     std::optional<CrossSums> cross;
     if (beside != nullptr) {
-      const LayerInputs real =
-          inputs_from(beside->kept(float_waves_.sources[bundle.layers.front()]));
+      const LayerInputs real = inputs_from(beside->kept(float_waves_.sources[bundle.front()]));
       auto sums = gather_cross(graph_.node(first.node), first.layout,
                                graph_.constant(first.weight)->shape(), real, source.inputs,
                                options_.threads, options_.max_memory);
       if (!sums.ok()) return sums.error().in(ir::describe(graph_, first.node));
       cross = std::move(sums).value();
     }
-    for (size_t index : bundle.layers) {
+    for (size_t index : bundle) {
       OCTET_TRY(refine_layer(active_[index], *gathered, cross ? &*cross : nullptr, source)
                     .in(ir::describe(graph_, layers_[active_[index]].node)));
     }
@@ -270,7 +174,7 @@ class Refiner {
   }
 
   Status refine_layer(size_t index, const GramSums& grams, const CrossSums* cross,
-                      const Source& source) {
+                      const LayerSource& source) {
     const Layer& layer = layers_[index];
     const double x_scale = source.scale;
     const std::vector<float> rows =
@@ -338,7 +242,7 @@ class Refiner {
 
   // `error`: of the weight, on the columns kept apart.
   Status judge(size_t index, const GramSums& grams, const std::vector<float>& rows, double error,
-               const Source& source) {
+               const LayerSource& source) {
     const Layer& layer = layers_[index];
     std::vector<float> bias;
     if (layer.bias.valid()) bias = graph_.constant(layer.bias)->to_floats();
@@ -389,52 +293,28 @@ class Refiner {
     const auto& shape = graph_.constant(layer.weight)->shape();
     OCTET_ASSIGN(RoundedWeight made, to_weight(layer.layout, shape, chosen, quantizer.params));
     quantizer.params = std::move(made.params);
-    const ValueId id = simulation_.find_value(name(layer.weight));
-    simulation_.set_constant(
-        id, std::make_shared<const Tensor>(on_grid(made.integers, quantizer.params)));
+    simulation_.set(name(layer.weight), on_grid(made.integers, quantizer.params));
     quantizer.integers = std::move(made.integers);
     return {};
   }
 
   // Whether the means of the float and the quantized model are there to be compared.
   bool can_correct(size_t index, const ColumnSums& real, const GramSums& grams) const {
-    const ColumnSums& quantized = grams.sums;
-    return layers_[index].bias.valid() && real.fit_count == quantized.fit_count &&
-           real.fit_count > 0 && real.apart_count == quantized.apart_count && real.apart_count > 0;
+    return layers_[index].bias.valid() && comparable(real, grams.sums);
   }
-
-  enum class Correction { kWhereItHelps, kAlways };
 
   Status correct_bias(size_t index, const GramSums& grams, const std::vector<float>& rows,
                       const RowIntegers& integers, double x_scale, Correction when) {
     const Layer& layer = layers_[index];
     OCTET_ASSIGN(const ColumnSums real, columns_.total(index, static_cast<size_t>(samples_)));
     if (!can_correct(index, real, grams)) return {};
-    const ColumnSums& quantized = grams.sums;
-    const auto fit =
-        mean_shift(layer.layout, rows, integers, real.fit, quantized.fit, x_scale, real.fit_count);
-    const auto apart = mean_shift(layer.layout, rows, integers, real.apart, quantized.apart,
-                                  x_scale, real.apart_count);
-    double before = 0.0;
-    double after = 0.0;
-    for (size_t c = 0; c < fit.size(); ++c) {
-      before += apart[c] * apart[c];
-      after += (apart[c] - fit[c]) * (apart[c] - fit[c]);
-    }
-    if (when == Correction::kWhereItHelps && !(after < before)) return {};
-    const double all = static_cast<double>(real.fit_count + real.apart_count);
-    std::vector<float> bias = graph_.constant(layer.bias)->to_floats();
-    for (size_t c = 0; c < bias.size(); ++c) {
-      const double mean = (fit[c] * static_cast<double>(real.fit_count) +
-                           apart[c] * static_cast<double>(real.apart_count)) /
-                          all;
-      const double corrected = static_cast<double>(bias[c]) + mean;
-      if (std::isfinite(static_cast<float>(corrected))) bias[c] = static_cast<float>(corrected);
-    }
+    const Tensor& bias = *graph_.constant(layer.bias);
+    const auto corrected = corrected_bias(layer.layout, rows, integers, real, grams.sums, x_scale,
+                                          bias.to_floats(), when);
+    if (!corrected) return {};
     ++report_.corrected;
-    Tensor tensor = Tensor::of<float>(graph_.constant(layer.bias)->shape(), bias);
-    const ValueId id = simulation_.find_value(name(layer.bias));
-    simulation_.set_constant(id, std::make_shared<const Tensor>(tensor));
+    Tensor tensor = Tensor::of<float>(bias.shape(), *corrected);
+    simulation_.set(name(layer.bias), tensor);
     plan_.replaced.push_back({name(layer.bias), std::move(tensor)});
     return {};
   }
@@ -447,7 +327,8 @@ class Refiner {
   const RefineOptions& options_;
   std::vector<size_t> quantizer_;  // by layer: index into the plan's constants, or SIZE_MAX
   std::vector<size_t> active_;     // layers with a quantizer
-  Graph simulation_;
+  std::vector<const Layer*> active_layers_;
+  Simulation simulation_;
   WavePlan waves_;
   WavePlan float_waves_;  // empty where nobody needs the float model beside
   ptrdiff_t samples_ = 0;

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "compiler/interpreter/quantized_operands.h"
 #include "compiler/numerics/quantize.h"
 
 namespace octet::interpreter {
@@ -21,29 +20,11 @@ using ir::NodeId;
 using ir::Tensor;
 using ir::ValueId;
 
-// Integers with the operands that say what they mean.
-struct Quantized {
-  ValueId integers;
-  ValueId scale;
-  ValueId zero_point;
-  DType dtype = DType::kUndefined;
-  std::vector<float> scales;
-  std::vector<int64_t> zero_points;
-  int64_t axis = 1;
-
-  bool per_tensor() const { return scales.size() == 1; }
-  bool same_as(const Quantized& other) const {
-    return dtype == other.dtype && scales == other.scales && zero_points == other.zero_points;
-  }
-};
-
-bool is_byte(DType dtype) { return dtype == DType::kInt8 || dtype == DType::kUint8; }
-
 constexpr std::string_view kMicrosoft = "com.microsoft";
 
 class Lowering {
  public:
-  explicit Lowering(Graph graph) : graph_(std::move(graph)) {}
+  explicit Lowering(Graph graph) : graph_(std::move(graph)), operands_(graph_) {}
 
   Status run() {
     const std::vector<NodeId> order = graph_.order();
@@ -62,108 +43,6 @@ class Lowering {
   Graph graph() && { return std::move(graph_); }
 
  private:
-  // What a QuantizeLinear or DequantizeLinear node says; nothing unless it is constant and of a
-  // kind that [I2] allows.
-  Result<std::optional<Quantized>> parameters(const Node& node, DType dtype) {
-    const Tensor* scale = graph_.constant(node.input(1));
-    const bool blocked = ir::int_attribute(node, "block_size", 0) != 0;
-    if (scale == nullptr || scale->dtype() != DType::kFloat32 || scale->element_count() == 0 ||
-        blocked) {
-      return std::optional<Quantized>();
-    }
-    Quantized out;
-    out.dtype = dtype;
-    out.scale = node.inputs[1];
-    out.scales = scale->to_floats();
-    out.axis = ir::int_attribute(node, "axis", 1);
-    if (node.input(2).valid()) {
-      const Tensor* zero_point = graph_.constant(node.input(2));
-      if (zero_point == nullptr || zero_point->element_count() != scale->element_count()) {
-        return std::optional<Quantized>();
-      }
-      out.zero_point = node.inputs[2];
-      out.zero_points = zero_point->to_int64s();
-    } else {
-      out.zero_points.assign(out.scales.size(), 0);
-      OCTET_ASSIGN(Tensor zeros, Tensor::zeros(dtype, scale->shape()));
-      OCTET_ASSIGN(out.zero_point, constant(std::move(zeros), "zero_point"));
-    }
-    return std::optional<Quantized>(std::move(out));
-  }
-
-  // The integers that a value was dequantized from.
-  Result<std::optional<Quantized>> dequantized(ValueId id) {
-    const NodeId producer = id.valid() ? graph_.value(id).producer : NodeId();
-    if (!producer.valid() || !graph_.node(producer).is("DequantizeLinear")) {
-      return std::optional<Quantized>();
-    }
-    const Node node = graph_.node(producer);
-    const ValueId integers = node.inputs[0];
-    OCTET_ASSIGN(auto out, parameters(node, graph_.value(integers).type.storage));
-    if (out) out->integers = integers;
-    return out;
-  }
-
-  // An activation [I1, I2].
-  Result<std::optional<Quantized>> activation(ValueId id) {
-    std::vector<NodeId> shapers;  // the last one first
-    ValueId source = id;
-    for (NodeId node = shaper_of(id); node.valid(); node = shaper_of(source)) {
-      shapers.push_back(node);
-      source = graph_.node(node).inputs[0];
-    }
-    OCTET_ASSIGN(auto out, dequantized(source));
-    if (out && (!out->per_tensor() || !is_byte(out->dtype))) out.reset();
-    for (size_t i = shapers.size(); out && i-- > 0;) {
-      OCTET_ASSIGN(out->integers, shaped(shapers[i], out->integers));
-    }
-    return out;
-  }
-
-  // The node that gives a value another shape and nothing else [I1].
-  NodeId shaper_of(ValueId id) const {
-    const NodeId producer = id.valid() ? graph_.value(id).producer : NodeId();
-    if (!producer.valid()) return {};
-    const Node& node = graph_.node(producer);
-    const bool shapes =
-        node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze");
-    return shapes && node.inputs[0].valid() ? producer : NodeId();
-  }
-
-  // The node again, over integers; once for all who ask.
-  Result<ValueId> shaped(NodeId id, ValueId integers) {
-    const auto at = shaped_.find({id, integers});
-    if (at != shaped_.end()) return at->second;
-    Node node = graph_.node(id);
-    const ir::Value& old = graph_.value(node.output());
-    const ir::TensorType type{graph_.value(integers).type.storage, old.type.shape, std::nullopt};
-    OCTET_ASSIGN(const ValueId output, graph_.add_value(graph_.unique_value_name(old.name), type));
-    node.inputs[0] = integers;
-    node.outputs = {output};
-    graph_.add_node(std::move(node), id);
-    shaped_[{id, integers}] = output;
-    return output;
-  }
-
-  // A weight whose output channels lie along `axis` [I2].
-  Result<std::optional<Quantized>> weight(ValueId id, int64_t axis) {
-    OCTET_ASSIGN(auto out, dequantized(id));
-    if (!out || !is_byte(out->dtype) || graph_.constant(out->integers) == nullptr) {
-      return std::optional<Quantized>();
-    }
-    const Tensor& integers = *graph_.constant(out->integers);
-    const auto rank = static_cast<int64_t>(integers.rank());
-    const int64_t given = out->axis < 0 ? out->axis + rank : out->axis;
-    const bool fits = out->per_tensor() || (given == axis && axis < rank &&
-                                            integers.shape()[static_cast<size_t>(axis)] ==
-                                                static_cast<int64_t>(out->scales.size()));
-    const bool one_zero_point =
-        std::all_of(out->zero_points.begin(), out->zero_points.end(),
-                    [&](int64_t z) { return z == out->zero_points.front(); });
-    if (!fits || !one_zero_point) out.reset();
-    return out;
-  }
-
   bool read_once(ValueId id) const { return graph_.has_single_use(id); }
 
   // The node whose output reaches the quantizer `y`, through a Relu or Clip that [I3] allows.
@@ -205,11 +84,6 @@ class Lowering {
 
   // Writing.
 
-  Result<ValueId> constant(Tensor tensor, const std::string& hint) {
-    return graph_.add_constant(graph_.unique_value_name(hint),
-                               std::make_shared<const Tensor>(std::move(tensor)));
-  }
-
   // `node` with other operands and another operator, its output replacing `replaced`.
   Status replace(ValueId replaced, NodeId before, Node node, std::string_view domain,
                  std::string_view op_type, std::vector<ValueId> inputs) {
@@ -233,7 +107,7 @@ class Lowering {
     const ValueId result = quantize.output();
     const DType dtype = graph_.value(result).type.storage;
     if (!is_byte(dtype)) return {};
-    OCTET_ASSIGN(const auto y, parameters(quantize, dtype));
+    OCTET_ASSIGN(const auto y, operands_.parameters(quantize, dtype));
     if (!y || !y->per_tensor()) return {};
     const NodeId producer = behind_activation(quantize.inputs[0], *y);
     if (!producer.valid()) return {};
@@ -264,13 +138,13 @@ class Lowering {
   ValueId result_of(NodeId id) const { return graph_.node(id).output(); }
 
   Status lower_conv(const Node& node, NodeId id, const Quantized& y) {
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
-    OCTET_ASSIGN(const auto w, weight(node.inputs[1], 0));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto w, operands_.weight(node.inputs[1], 0));
     if (!x || !w || !fits(*x, *w, y)) return {};
     std::vector<ValueId> inputs = {x->integers, x->scale,      x->zero_point, w->integers,
                                    w->scale,    w->zero_point, y.scale,       y.zero_point};
     if (node.input(2).valid()) {
-      OCTET_ASSIGN(const auto bias, integer_bias(node.inputs[2], *x, *w));
+      OCTET_ASSIGN(const auto bias, operands_.integer_bias(node.inputs[2], *x, *w));
       if (!bias) return {};
       inputs.push_back(*bias);
     }
@@ -282,22 +156,12 @@ class Lowering {
   }
 
   Status lower_matmul(const Node& node, NodeId id, const Quantized& y) {
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
-    OCTET_ASSIGN(const auto w, matmul_factor(node.inputs[1]));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto w, operands_.matmul_factor(node.inputs[1]));
     if (!x || !w || !fits(*x, *w, y)) return {};
     return replace(result_of(id), id, node, "", "QLinearMatMul",
                    {x->integers, x->scale, x->zero_point, w->integers, w->scale, w->zero_point,
                     y.scale, y.zero_point});
-  }
-
-  // The second factor of a MatMul: a weight, or an activation.
-  Result<std::optional<Quantized>> matmul_factor(ValueId id) {
-    const ir::Shape& shape = graph_.value(id).type.shape;
-    if (!shape.has_rank() || shape.rank() < 2) return std::optional<Quantized>();
-    OCTET_ASSIGN(auto out, weight(id, static_cast<int64_t>(shape.rank()) - 1));
-    if (out && !out->per_tensor() && shape.rank() != 2) out.reset();
-    if (!out) return activation(id);
-    return out;
   }
 
   // `y` is null for a float result.
@@ -306,16 +170,16 @@ class Lowering {
         ir::float_attribute(node, "beta", 1.0F) != 1.0F) {
       return {};
     }
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
-    OCTET_ASSIGN(const auto w,
-                 weight(node.inputs[1], ir::int_attribute(node, "transB", 0) != 0 ? 0 : 1));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto w, operands_.weight(node.inputs[1],
+                                                ir::int_attribute(node, "transB", 0) != 0 ? 0 : 1));
     if (!x || !w || !fits(*x, *w, y != nullptr ? *y : *x)) return {};
     std::vector<ValueId> inputs = {x->integers, x->scale, x->zero_point,
                                    w->integers, w->scale, w->zero_point};
     if (node.input(2).valid()) {
-      OCTET_ASSIGN(const auto given, dequantized(node.inputs[2]));
+      OCTET_ASSIGN(const auto given, operands_.dequantized(node.inputs[2]));
       if (y == nullptr && !given) return {};  // a float result with a float bias stays float
-      OCTET_ASSIGN(const auto bias, integer_bias(node.inputs[2], *x, *w));
+      OCTET_ASSIGN(const auto bias, operands_.integer_bias(node.inputs[2], *x, *w));
       if (!bias) return {};
       inputs.push_back(*bias);
     }
@@ -329,36 +193,9 @@ class Lowering {
     return replace(result_of(id), id, std::move(gemm), kMicrosoft, "QGemm", std::move(inputs));
   }
 
-  // [I4]
-  Result<std::optional<ValueId>> integer_bias(ValueId id, const Quantized& x, const Quantized& w) {
-    std::vector<float> scales;
-    for (float w_scale : w.scales) scales.push_back(x.scales.front() * w_scale);
-    OCTET_ASSIGN(const auto given, dequantized(id));
-    if (given) {
-      const bool zero = std::all_of(given->zero_points.begin(), given->zero_points.end(),
-                                    [](int64_t z) { return z == 0; });
-      const bool same = given->dtype == DType::kInt32 && given->scales == scales && zero &&
-                        graph_.value(given->integers).type.shape.rank() == 1;
-      return same ? std::optional(given->integers) : std::optional<ValueId>();
-    }
-    const Tensor* real = graph_.constant(id);
-    if (real == nullptr || real->dtype() != DType::kFloat32 || real->rank() != 1 ||
-        (scales.size() != 1 && static_cast<int64_t>(scales.size()) != real->element_count())) {
-      return std::optional<ValueId>();
-    }
-    std::vector<int32_t> integers;
-    for (float value : real->to_floats()) {
-      const float scale = scales[scales.size() == 1 ? 0 : integers.size()];
-      integers.push_back(numerics::quantize(value, scale, 0, INT32_MIN, INT32_MAX));
-    }
-    OCTET_ASSIGN(const ValueId out,
-                 constant(Tensor::of<int32_t>(real->shape(), integers), graph_.value(id).name));
-    return std::optional(out);
-  }
-
   Status lower_binary(const Node& node, NodeId id, const Quantized& y, std::string_view op_type) {
-    OCTET_ASSIGN(const auto a, activation(node.inputs[0]));
-    OCTET_ASSIGN(const auto b, activation(node.inputs[1]));
+    OCTET_ASSIGN(const auto a, operands_.activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto b, operands_.activation(node.inputs[1]));
     if (!a || !b || a->dtype != y.dtype || b->dtype != y.dtype) return {};
     return replace(result_of(id), id, node, kMicrosoft, op_type,
                    {a->integers, a->scale, a->zero_point, b->integers, b->scale, b->zero_point,
@@ -368,7 +205,7 @@ class Lowering {
   Status lower_concat(const Node& node, NodeId id, const Quantized& y) {
     std::vector<ValueId> inputs = {y.scale, y.zero_point};
     for (const ValueId input : node.inputs) {
-      OCTET_ASSIGN(const auto x, activation(input));
+      OCTET_ASSIGN(const auto x, operands_.activation(input));
       if (!x || x->dtype != y.dtype) return {};
       inputs.insert(inputs.end(), {x->integers, x->scale, x->zero_point});
     }
@@ -376,7 +213,7 @@ class Lowering {
   }
 
   Status lower_unary(Node node, NodeId id, const Quantized& y, std::string_view op_type) {
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
     if (!x || x->dtype != y.dtype) return {};
     if (node.is("Softmax")) node.attributes["opset"] = graph_.model.opset();  // which axes
     return replace(result_of(id), id, node, kMicrosoft, op_type,
@@ -396,7 +233,7 @@ class Lowering {
   // [I5]
   Status lower_move(const Node& node, NodeId id, const Quantized& y) {
     if (node.inputs.empty()) return {};
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
     if (!x || !x->same_as(y)) return {};
     std::vector<ValueId> inputs = node.inputs;
     inputs[0] = x->integers;
@@ -410,14 +247,14 @@ class Lowering {
     const Node& quantize = graph_.node(uses.front().node);
     if (!quantize.is("QuantizeLinear") || quantize.inputs[0] != id) return ValueId();
     const ValueId result = quantize.output();
-    OCTET_ASSIGN(const auto y, parameters(quantize, graph_.value(result).type.storage));
+    OCTET_ASSIGN(const auto y, operands_.parameters(quantize, graph_.value(result).type.storage));
     return y && x.same_as(*y) ? result : ValueId();
   }
 
   // [I5] for all outputs.
   Status lower_split(NodeId id) {
     const Node node = graph_.node(id);
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
     if (!x) return {};
     std::vector<ValueId> results;
     for (const ValueId output : node.outputs) {
@@ -449,16 +286,16 @@ class Lowering {
   Status lower_to_float(NodeId id) {
     const Node node = graph_.node(id);
     if (node.is("Gemm")) return lower_gemm(node, id, nullptr);
-    OCTET_ASSIGN(const auto x, activation(node.inputs[0]));
-    OCTET_ASSIGN(const auto w, matmul_factor(node.inputs[1]));
+    OCTET_ASSIGN(const auto x, operands_.activation(node.inputs[0]));
+    OCTET_ASSIGN(const auto w, operands_.matmul_factor(node.inputs[1]));
     if (!x || !w || !fits(*x, *w, *x)) return {};
     return replace(node.output(), id, node, kMicrosoft, "MatMulIntegerToFloat",
                    {x->integers, w->integers, x->scale, w->scale, x->zero_point, w->zero_point});
   }
 
   Graph graph_;
-  std::vector<bool> lowered_;  // by NodeId of the given graph
-  std::map<std::pair<NodeId, ValueId>, ValueId> shaped_;
+  QuantizedOperands operands_;  // of graph_
+  std::vector<bool> lowered_;   // by NodeId of the given graph
   size_t replacements_ = 0;
 };
 

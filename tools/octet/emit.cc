@@ -4,6 +4,7 @@
 #include "compiler/base/files.h"
 #include "compiler/base/names.h"
 #include "compiler/plan/formats.h"
+#include "tools/octet/emission.h"
 #include "tools/octet/model_input.h"
 #include "tools/octet/stages.h"
 

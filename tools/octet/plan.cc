@@ -1,6 +1,7 @@
 #include "compiler/base/files.h"
 #include "compiler/plan/planner.h"
 #include "tools/octet/model_input.h"
+#include "tools/octet/plan_report.h"
 #include "tools/octet/shared_options.h"
 #include "tools/octet/stages.h"
 #include "tools/octet/targets.h"

@@ -1,12 +1,11 @@
-// The stages between the files: what `quantize` does in one process and the other verbs one by one.
+// From samples, statistics or batch norms to a plan: what `quantize` does in one process and the
+// other verbs one by one.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "backends/backends.h"
 #include "compiler/accuracy/draft.h"
 #include "compiler/accuracy/recipe.h"
 #include "compiler/accuracy/search.h"
@@ -61,33 +60,7 @@ Result<MadePlan> plan_from_norms(const std::string& model,
                                  const DataOptions& data, const plan::BackendSpec& spec,
                                  const plan::Recipe& recipe, const PlanOptions& options,
                                  const Invocation& invocation);
-// What the summary says of the samples: "calibrated on 100 samples".
-std::string samples_text(const MadePlan& made);
-// What the summary says of accuracy.
-Json accuracy_json(const MadePlan& made);
-std::string accuracy_text(const MadePlan& made);
 
 Result<calibration::Statistics> read_statistics(const std::string& path);
-
-// The canonical graph with the plan done to it, in the backend's form, checked against the
-// backend's description.
-Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& plan,
-                                 const plan::BackendSpec& spec,
-                                 backends::PlanFrom from = backends::PlanFrom::kPlanner);
-
-// Writes the model; what is in the file has been read back and found equal before the name appears.
-Status write_checked(const ir::Graph& graph, const std::string& path);
-
-// What ran in integers and what stayed float.
-struct PlanSummary {
-  int64_t linear = 0;  // operators with a weight operand
-  int64_t linear_integer = 0;
-  int64_t nodes = 0;
-  int64_t nodes_integer = 0;
-  std::map<std::string, int64_t> float_reasons;  // "Softmax: reason" -> nodes
-};
-PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan);
-Json to_json(const PlanSummary& summary);
-std::string to_text(const PlanSummary& summary);
 
 }  // namespace octet::tools

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "compiler/base/names.h"
+#include "tools/octet/emission.h"
 #include "tools/octet/metric_command.h"
 #include "tools/octet/progress.h"
 
