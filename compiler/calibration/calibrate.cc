@@ -43,8 +43,11 @@ class StatisticsObserver : public interpreter::Observer {
         tensors_(graph.value_count()),
         histograms_(graph.value_count()),
         of_sample_(graph.value_count()),
-        is_derived_(graph.value_count(), false) {
-    for (const Derivation& d : derived) is_derived_[d.value.index()] = true;
+        wanted_(graph.value_count()) {
+    for (const ValueId id : options.values) wanted_[id.index()].statistics = true;
+    for (const ValueId id : options.histograms) wanted_[id.index()].histogram = true;
+    for (const ValueId id : options.shown) wanted_[id.index()].shown = true;
+    for (const Derivation& d : derived) wanted_[d.value.index()].statistics = false;
   }
 
   void begin(size_t sample) {
@@ -57,9 +60,9 @@ class StatisticsObserver : public interpreter::Observer {
   }
 
   Status observe_blocks(ValueId id, const Tensor& tensor, int64_t block) override {
-    if (options_.shown.contains(id)) OCTET_TRY(options_.show(sample_, id, tensor));
-    if (is_derived_[id.index()] || !options_.values.contains(id)) return {};
-    if (tensor.dtype() != ir::DType::kFloat32) return {};
+    const Wanted wanted = wanted_[id.index()];
+    if (wanted.shown) OCTET_TRY(options_.show(sample_, id, tensor));
+    if (!wanted.statistics || tensor.dtype() != ir::DType::kFloat32) return {};
     const auto values = tensor.data<float>();
     OfSample seen{true, tensor.element_count(), {}};
     if (!values.empty()) {
@@ -94,6 +97,12 @@ class StatisticsObserver : public interpreter::Observer {
   }
 
  private:
+  // By looking at a value.
+  struct Wanted {
+    bool statistics = false;
+    bool histogram = false;
+    bool shown = false;
+  };
   // What one sample showed of a value.
   struct OfSample {
     bool seen = false;
@@ -117,7 +126,7 @@ class StatisticsObserver : public interpreter::Observer {
   // Nothing when a value is not finite.
   std::optional<Extremes> look_at(ValueId id, std::span<const float> values,
                                   const CountedElements& counted) {
-    if (!options_.histograms.contains(id)) return finite_extremes(values);
+    if (!wanted_[id.index()].histogram) return finite_extremes(values);
     auto& histogram = histograms_[id.index()];
     if (!histogram) histogram.emplace();
     return histogram->add(values, counted);
@@ -144,7 +153,7 @@ class StatisticsObserver : public interpreter::Observer {
   std::vector<TensorStatistics> tensors_;
   std::vector<std::optional<HistogramBuilder>> histograms_;
   std::vector<OfSample> of_sample_;
-  std::vector<bool> is_derived_;
+  std::vector<Wanted> wanted_;
   size_t sample_ = 0;
 };
 

@@ -82,6 +82,8 @@ std::optional<Extremes> HistogramBuilder::add(std::span<const float> values,
 }
 
 void HistogramBuilder::fit(const Extremes& extremes) {
+  if (extremes.min >= fits_.min && extremes.max <= fits_.max) return;
+  fits_ = {std::min(fits_.min, extremes.min), std::max(fits_.max, extremes.max)};
   const int below = extremes.min < 0.0F ? Histogram::least_exponent(extremes.min, 0.0F) : below_;
   const int above = extremes.max > 0.0F ? Histogram::least_exponent(0.0F, extremes.max) : above_;
   if (below <= below_ && above <= above_) return;

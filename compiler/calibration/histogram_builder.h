@@ -32,8 +32,9 @@ class HistogramBuilder {
   static constexpr int kBins = Histogram::kBins;
   // Values that were binned one after the other count in turn in the elements of a pair: those that
   // repeat, as zeros do behind Relu, would wait for each other in one.
-  using Pair = std::array<uint32_t, 2>;
-  static constexpr uint64_t kMostRecent = uint64_t{1} << 31;  // a uint32 holds as many
+  // They are small, because those of the tensor before have pushed them out of the cache.
+  using Pair = std::array<uint16_t, 2>;
+  static constexpr uint64_t kMostRecent = UINT16_MAX;
 
   // Makes bins wide enough.
   void fit(const Extremes& extremes);
@@ -47,6 +48,7 @@ class HistogramBuilder {
 
   int below_ = Histogram::kLeastExponent;  // exponent of bins [0, kHalf)
   int above_ = Histogram::kLeastExponent;  // of the others
+  Extremes fits_;                          // what these exponents hold for sure
   std::vector<uint64_t> counts_;           // recent_ apart
   std::vector<Pair> recent_;
   uint64_t recent_count_ = 0;
