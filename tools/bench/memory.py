@@ -34,6 +34,8 @@ def write_samples(model, count, folder):
     """The model's samples, over and over, as folder of one sample each or as one array."""
     import onnxruntime as ort
 
+    ort.set_default_logger_severity(3)
+
     names = [i.name for i in ort.InferenceSession(str(model.path), providers=["CPUExecutionProvider"]).get_inputs()]
     feeds = [corpus_data.feeds_for(sample, names) for sample in model.samples(100)]
     if len(names) > 1:
