@@ -26,7 +26,14 @@
 
 namespace octet::accuracy {
 
+// What second order rounds towards.
+enum class Target {
+  kOwnOutput,    // what the float weights make of the quantized inputs; few bits as kFloatOutput
+  kFloatOutput,  // what the float model computes
+};
+
 struct RefineOptions {
+  Target target = Target::kOwnOutput;
   size_t threads = 1;
   int64_t max_memory = 0;
   std::function<void(size_t, size_t)> progress = nullptr;  // (layers done, all)
