@@ -15,9 +15,6 @@ using plan::QuantPlan;
 
 namespace {
 
-// Of several ranges at once: together they gain more than each, and few trials are made.
-constexpr Bar kJointBar = {0.05, 1.5};
-
 // Values that share their scale, and what may be done about their range.
 struct Group {
   std::vector<std::string> values;
@@ -128,8 +125,7 @@ struct Changed {
   Trials::Better better;
 };
 
-Result<std::optional<Changed>> changed(Trials& trials, const std::vector<Choice>& choices,
-                                       Bar bar) {
+Result<std::optional<Changed>> changed(Trials& trials, const std::vector<Choice>& choices) {
   Changed out;
   out.recipe = trials.draft().recipe;
   for (const Choice& choice : choices) {
@@ -138,7 +134,7 @@ Result<std::optional<Changed>> changed(Trials& trials, const std::vector<Choice>
     }
   }
   OCTET_ASSIGN(out.plan, replan(trials.draft(), trials.spec(), out.recipe));
-  OCTET_ASSIGN(std::optional<Trials::Better> found, trials.better(out.plan, bar));
+  OCTET_ASSIGN(std::optional<Trials::Better> found, trials.better(out.plan));
   if (!found) return std::optional<Changed>();
   out.better = std::move(*found);
   return std::optional<Changed>(std::move(out));
@@ -163,7 +159,7 @@ Status try_together(Trials& trials) {
     const std::vector<Choice> choices = std::move(left.back());
     left.pop_back();
     if (choices.size() < kFewest || !trials.may(trials.trial_cost())) continue;
-    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, choices, kJointBar));
+    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, choices));
     if (found) {
       keep(trials, std::move(*found), cat("ranges of ", choices.size(), " tensors by least error"),
            cat(choices.front().group->values.front(), ", ..."));
@@ -181,7 +177,7 @@ Status try_group(Trials& trials, const Group& group) {
   std::string method;
   for (const CandidateRange& candidate : group.candidates) {
     if (!trials.may(trials.trial_cost())) break;
-    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, {{&group, &candidate}}, {}));
+    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, {{&group, &candidate}}));
     if (!found || (best && found->better.gain <= best->better.gain)) continue;
     best = std::move(found);
     method = candidate.method;

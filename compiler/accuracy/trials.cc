@@ -84,8 +84,8 @@ void Trials::keep(plan::QuantPlan plan, Better better, std::string what, std::st
 Status Trials::adopt(std::unique_ptr<Draft> draft, std::vector<KeptChange> changes) {
   OCTET_ASSIGN(OutputErrors all, judged(*draft));
   OCTET_ASSIGN(OutputErrors seen, errors_of(setting_.confirm, *draft, draft->plan, SIZE_MAX));
-  if (all.gain_over(errors_).db < 0.0 || seen.gain_over(confirmed_).db < 0.0 ||
-      falls(errors_, all) || falls(confirmed_, seen)) {
+  const double gain = all.gain_over(errors_).db;
+  if (gain < 0.0 || gain + seen.gain_over(confirmed_).db < 0.0 || falls(errors_, all)) {
     return {};
   }
   draft_ = std::move(draft);

@@ -58,7 +58,8 @@ class Trials {
   Result<OutputErrors> judged(const Draft& draft) const {
     return errors_of(setting_.judge, draft, draft.plan, SIZE_MAX);
   }
-  // In the place of the current draft, unless its outputs are further from float.
+  // In the place of the current draft, unless its outputs are further from float on the judged
+  // samples or on all together.
   Status adopt(std::unique_ptr<Draft> draft, std::vector<KeptChange> changes);
   // Whether the noise summed over samples rises by more than a little; it hangs on few of them.
   static bool falls(const OutputErrors& from, const OutputErrors& to);
