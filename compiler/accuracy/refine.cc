@@ -12,6 +12,7 @@
 #include "compiler/accuracy/layer_rounding.h"
 #include "compiler/accuracy/lockstep.h"
 #include "compiler/accuracy/round_layer.h"
+#include "compiler/accuracy/simulation.h"
 #include "compiler/accuracy/targeted_layer.h"
 #include "compiler/accuracy/tensor_error.h"
 #include "compiler/base/thread_pool.h"
@@ -49,7 +50,7 @@ class Refiner {
 
   Result<RefineReport> run(const data::Dataset& dataset, const std::vector<size_t>& samples) {
     find_quantizers();
-    OCTET_TRY(make_simulation());
+    OCTET_ASSIGN(simulation_, simulated(graph_, plan_));
     std::vector<ir::NodeId> nodes;
     for (size_t layer : active_) {
       const ValueId weight = simulation_.find_value(name(layers_[layer].weight));
@@ -130,35 +131,6 @@ class Refiner {
 
   bool is_narrow(size_t layer) const {
     return numerics::bit_width(plan_.constants[quantizer_[layer]].params.storage()) < 8;
-  }
-
-  // Activations quantized; every quantized constant on its grid.
-  Status make_simulation() {
-    simulation_ = graph_;
-    plan::QuantPlan activations = plan_;
-    activations.constants.clear();
-    activations.biases.clear();
-    OCTET_TRY(plan::apply_plan(simulation_, activations));
-    for (const plan::ConstantQuantizer& quantizer : plan_.constants) {
-      const ValueId id = simulation_.find_value(quantizer.value);
-      const Tensor* tensor = graph_.constant(graph_.find_value(quantizer.value));
-      if (!id.valid() || tensor == nullptr) continue;
-      OCTET_ASSIGN(const Tensor integers, plan::quantize_constant(*tensor, quantizer.params));
-      simulation_.set_constant(id,
-                               std::make_shared<const Tensor>(on_grid(integers, quantizer.params)));
-    }
-    return {};
-  }
-
-  static Tensor on_grid(const Tensor& integers, const ir::QuantParams& params) {
-    const std::vector<size_t> scale_of = plan::scale_of_element(params.spec(), integers.shape());
-    std::vector<float> out(static_cast<size_t>(integers.element_count()));
-    for (size_t i = 0; i < out.size(); ++i) {
-      const size_t c = scale_of[i];
-      const auto q = static_cast<int32_t>(integers.at_as_int64(static_cast<int64_t>(i)));
-      out[i] = numerics::dequantize(q, params.scales()[c], params.zero_points()[c]);
-    }
-    return Tensor::of<float>(integers.shape(), out);
   }
 
   // By what one sample keeps at most between two waves.
