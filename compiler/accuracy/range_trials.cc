@@ -113,26 +113,17 @@ std::vector<Group> groups(const Draft& draft, Ranges which) {
   return out;
 }
 
-// One of its candidates for a group.
-struct Choice {
-  const Group* group = nullptr;
-  const CandidateRange* candidate = nullptr;
-};
-
 struct Changed {
   plan::Recipe recipe;
   QuantPlan plan;
   Trials::Better better;
 };
 
-Result<std::optional<Changed>> changed(Trials& trials, const std::vector<Choice>& choices) {
+Result<std::optional<Changed>> changed(Trials& trials, const Group& group,
+                                       const CandidateRange& candidate) {
   Changed out;
   out.recipe = trials.draft().recipe;
-  for (const Choice& choice : choices) {
-    for (const std::string& value : choice.group->values) {
-      out.recipe.ranges[value] = choice.candidate->range;
-    }
-  }
+  for (const std::string& value : group.values) out.recipe.ranges[value] = candidate.range;
   OCTET_ASSIGN(out.plan, replan(trials.draft(), trials.spec(), out.recipe));
   OCTET_ASSIGN(std::optional<Trials::Better> found, trials.better(out.plan));
   if (!found) return std::optional<Changed>();
@@ -140,56 +131,26 @@ Result<std::optional<Changed>> changed(Trials& trials, const std::vector<Choice>
   return std::optional<Changed>(std::move(out));
 }
 
-void keep(Trials& trials, Changed change, std::string what, std::string where) {
-  trials.draft().recipe = std::move(change.recipe);
-  trials.keep(std::move(change.plan), std::move(change.better), std::move(what), std::move(where));
-}
-
-Status try_together(Trials& trials) {
-  const std::vector<Group> all = groups(trials.draft(), Ranges::kClipping);
-  // The mildest of the candidates, which are in order.
-  std::vector<Choice> mildest;
-  for (const Group& group : all) {
-    if (group.promise > 0.0) mildest.push_back({&group, &group.candidates.front()});
-  }
-  constexpr size_t kFewest = 3;  // fewer are tried one by one anyway
-  std::vector<std::vector<Choice>> left;
-  left.push_back(std::move(mildest));
-  while (!left.empty()) {
-    const std::vector<Choice> choices = std::move(left.back());
-    left.pop_back();
-    if (choices.size() < kFewest || !trials.may(trials.trial_cost())) continue;
-    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, choices));
-    if (found) {
-      keep(trials, std::move(*found), cat("ranges of ", choices.size(), " tensors by least error"),
-           cat(choices.front().group->values.front(), ", ..."));
-      continue;
-    }
-    const auto middle = choices.begin() + static_cast<ptrdiff_t>(choices.size() / 2);
-    left.emplace_back(middle, choices.end());
-    left.emplace_back(choices.begin(), middle);
-  }
-  return {};
-}
-
 Status try_group(Trials& trials, const Group& group) {
   std::optional<Changed> best;
   std::string method;
   for (const CandidateRange& candidate : group.candidates) {
     if (!trials.may(trials.trial_cost())) break;
-    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, {{&group, &candidate}}));
+    OCTET_ASSIGN(std::optional<Changed> found, changed(trials, group, candidate));
     if (!found || (best && found->better.gain <= best->better.gain)) continue;
     best = std::move(found);
     method = candidate.method;
   }
-  if (best) keep(trials, std::move(*best), cat("range by ", method), group.values.front());
+  if (!best) return {};
+  trials.draft().recipe = std::move(best->recipe);
+  trials.keep(std::move(best->plan), std::move(best->better), cat("range by ", method),
+              group.values.front());
   return {};
 }
 
 }  // namespace
 
 Status try_ranges(Trials& trials) {
-  OCTET_TRY(try_together(trials));
   constexpr size_t kSweeps = 2;
   for (size_t sweep = 0; sweep < kSweeps; ++sweep) {
     const size_t before = trials.kept();

@@ -5,10 +5,11 @@
 
 namespace octet::accuracy {
 
-// First the ranges of least mean square error for all tensors that promise something at once; where
-// they do not help together, each half of them, and so on. Then tensor by tensor, all candidates:
-// those first whose local error promises most, then a little wider and narrower ones in the order
-// of the graph, since what is read first is felt by all behind it.
+// Tensor by tensor (those that share a scale together), all candidates: first those whose local
+// error promises most, then a little wider and narrower ones in the order of the graph, since what
+// is read first is felt by all behind it. Never many at once: clipping gains on typical samples and
+// loses on rare ones, and a gain of many tensors together hides that (a face detector: 1.2 dB up on
+// the typical judged sample, 0.8 dB down in sum over others).
 Status try_ranges(Trials& trials);
 
 }  // namespace octet::accuracy

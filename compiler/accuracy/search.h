@@ -3,7 +3,7 @@
 //
 //   1. whole recipes (recipe_trials.h): weights rounded towards the float outputs, other exponents
 //      and no headroom in equalization;
-//   2. ranges that clip or widen (range_trials.h), of many tensors at once, then one by one;
+//   2. ranges that clip or widen (range_trials.h), tensor by tensor;
 //   3. weights rounded again under the ranges found;
 //   4. layer by layer (layer_trials.h): plain rounding, no bias correction.
 //
