@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "compiler/accuracy/cholesky.h"
 #include "compiler/accuracy/product.h"
@@ -106,17 +107,68 @@ std::vector<double> part_sums(const std::vector<double>& fit, const std::vector<
   return out;
 }
 
-// Rows times L^-T L^-1, for the lower factor L of an n x n matrix.
-void solve(std::span<const double> lower, size_t n, double* row) {
+// Rows side by side, so that the solution runs over all of them at once.
+constexpr size_t kSideBySide = 8;
+// Rows of a panel of products.
+constexpr size_t kPanelRows = 32;
+
+// Rows times L^-T L^-1, for the lower factor L of an n x n matrix; element j of row i is
+// rows[j * kSideBySide + i].
+void solve(std::span<const double> lower, size_t n, double* rows) {
   for (size_t i = 0; i < n; ++i) {
-    double sum = row[i];
-    for (size_t j = 0; j < i; ++j) sum -= lower[i * n + j] * row[j];
-    row[i] = sum / lower[i * (n + 1)];
+    double* own = rows + i * kSideBySide;
+    const double* factors = lower.data() + i * n;
+    for (size_t j = 0; j < i; ++j) {
+      for (size_t r = 0; r < kSideBySide; ++r) own[r] -= factors[j] * rows[j * kSideBySide + r];
+    }
+    for (size_t r = 0; r < kSideBySide; ++r) own[r] /= factors[i];
   }
   for (size_t i = n; i-- > 0;) {
-    row[i] /= lower[i * (n + 1)];
-    for (size_t j = 0; j < i; ++j) row[j] -= lower[i * n + j] * row[i];
+    double* own = rows + i * kSideBySide;
+    const double* factors = lower.data() + i * n;
+    for (size_t r = 0; r < kSideBySide; ++r) own[r] /= factors[i];
+    for (size_t j = 0; j < i; ++j) {
+      for (size_t r = 0; r < kSideBySide; ++r) rows[j * kSideBySide + r] -= factors[j] * own[r];
+    }
   }
+}
+
+// Work on [from, to), kPanelRows at a time.
+Status for_panels(size_t rows, size_t threads, const std::function<void(size_t, size_t)>& work) {
+  const size_t panels = (rows + kPanelRows - 1) / kPanelRows;
+  return parallel_for(threads, panels, [&](size_t, size_t panel) -> Status {
+    work(panel * kPanelRows, std::min(rows, (panel + 1) * kPanelRows));
+    return {};
+  });
+}
+
+// z H z^T - 2 w C z^T, summed over `count` rows of k.
+double quadratic_error(const GroupMoments& moments, std::span<const double> w,
+                       std::span<const double> z, size_t count, size_t k) {
+  std::vector<double> through_gram(count * k, 0.0);
+  std::vector<double> through_cross(count * k, 0.0);
+  add_product({z.data(), k}, {moments.gram.data(), k}, through_gram.data(), k, count, k, k);
+  add_product({w.data(), k}, {moments.cross.data(), k}, through_cross.data(), k, count, k, k);
+  double out = 0.0;
+  for (size_t c = 0; c < count * k; ++c) out += z[c] * (through_gram[c] - 2.0 * through_cross[c]);
+  return out;
+}
+
+// Summed in the order of the panels, whatever the threads.
+template <typename Fill>
+Result<double> summed_error(const GroupMoments& moments, size_t rows, size_t k, size_t threads,
+                            const Fill& fill) {
+  std::vector<double> errors((rows + kPanelRows - 1) / kPanelRows, 0.0);
+  OCTET_TRY(for_panels(rows, threads, [&](size_t from, size_t to) {
+    std::vector<double> w((to - from) * k);
+    std::vector<double> z((to - from) * k);
+    for (size_t i = from; i < to; ++i)
+      fill(i, w.data() + (i - from) * k, z.data() + (i - from) * k);
+    errors[from / kPanelRows] = quadratic_error(moments, w, z, to - from, k);
+  }));
+  double out = 0.0;
+  for (const double error : errors) out += error;
+  return out;
 }
 
 }  // namespace
@@ -178,19 +230,44 @@ Result<std::vector<float>> target_rows(const GroupMoments& moments, const Weight
   if (factor_cholesky(lower, k, threads) == Definiteness::kNot) return out;
   std::vector<double> missing(k * k);  // C - H
   for (size_t i = 0; i < k * k; ++i) missing[i] = moments.cross[i] - moments.gram[i];
-  OCTET_TRY(parallel_for(threads, rows.rows, [&](size_t, size_t r) -> Status {
-    std::vector<double> row(k);
-    std::vector<double> change(k, 0.0);
-    for (size_t i = 0; i < k; ++i) row[i] = static_cast<double>(rows.values[r * k + i]);
-    add_product({row.data(), k}, {missing.data(), k}, change.data(), k, 1, k, k);
-    solve(lower, k, change.data());
-    for (size_t i = 0; i < k; ++i) row[i] += change[i];
-    const bool finite = std::all_of(row.begin(), row.end(),
-                                    [](double w) { return std::isfinite(static_cast<float>(w)); });
-    for (size_t i = 0; finite && i < k; ++i) out[r * k + i] = static_cast<float>(row[i]);
-    return {};
+  OCTET_TRY(for_panels(rows.rows, threads, [&](size_t from, size_t to) {
+    const std::vector<double> own(rows.values.begin() + static_cast<ptrdiff_t>(from * k),
+                                  rows.values.begin() + static_cast<ptrdiff_t>(to * k));
+    std::vector<double> change((to - from) * k, 0.0);
+    add_product({own.data(), k}, {missing.data(), k}, change.data(), k, to - from, k, k);
+    for (size_t first = from; first < to; first += kSideBySide) {
+      const size_t count = std::min(kSideBySide, to - first);
+      std::vector<double> beside(k * kSideBySide, 0.0);
+      for (size_t r = 0; r < count; ++r) {
+        for (size_t i = 0; i < k; ++i) {
+          beside[i * kSideBySide + r] = change[(first - from + r) * k + i];
+        }
+      }
+      solve(lower, k, beside.data());
+      for (size_t r = 0; r < count; ++r) {
+        std::vector<float> moved(k);
+        for (size_t i = 0; i < k; ++i) {
+          moved[i] =
+              static_cast<float>(own[(first - from + r) * k + i] + beside[i * kSideBySide + r]);
+        }
+        const bool finite =
+            std::all_of(moved.begin(), moved.end(), [](float w) { return std::isfinite(w); });
+        if (!finite) continue;
+        std::copy(moved.begin(), moved.end(),
+                  out.begin() + static_cast<ptrdiff_t>((first + r) * k));
+      }
+    }
   }));
   return out;
+}
+
+Result<double> moment_error(const GroupMoments& moments, const WeightRows& rows,
+                            std::span<const float> moved, size_t threads) {
+  const size_t k = rows.columns;
+  return summed_error(moments, rows.rows, k, threads, [&](size_t i, double* w, double* z) {
+    std::copy_n(rows.values.begin() + static_cast<ptrdiff_t>(i * k), k, w);
+    std::copy_n(moved.begin() + static_cast<ptrdiff_t>(i * k), k, z);
+  });
 }
 
 Result<double> moment_error(const GroupMoments& moments, const WeightLayout& layout, int64_t group,
@@ -199,24 +276,12 @@ Result<double> moment_error(const GroupMoments& moments, const WeightLayout& lay
   const auto k = static_cast<size_t>(layout.columns);
   const auto per_group = static_cast<size_t>(layout.rows);
   const size_t first = static_cast<size_t>(group) * per_group;
-  std::vector<double> errors(per_group, 0.0);
-  OCTET_TRY(parallel_for(threads, per_group, [&](size_t, size_t i) -> Status {
-    std::vector<double> w(k);
-    std::vector<double> z(k);
+  return summed_error(moments, per_group, k, threads, [&](size_t i, double* w, double* z) {
     for (size_t c = 0; c < k; ++c) {
       w[c] = static_cast<double>(rows[(first + i) * k + c]);
       z[c] = integers.value(first + i, c, k);
     }
-    std::vector<double> through_gram(k, 0.0);
-    std::vector<double> through_cross(k, 0.0);
-    add_product({z.data(), k}, {moments.gram.data(), k}, through_gram.data(), k, 1, k, k);
-    add_product({w.data(), k}, {moments.cross.data(), k}, through_cross.data(), k, 1, k, k);
-    for (size_t c = 0; c < k; ++c) errors[i] += z[c] * (through_gram[c] - 2.0 * through_cross[c]);
-    return {};
-  }));
-  double out = 0.0;
-  for (const double error : errors) out += error;
-  return out;
+  });
 }
 
 }  // namespace octet::accuracy

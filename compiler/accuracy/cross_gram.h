@@ -43,6 +43,10 @@ GroupMoments group_moments(const GramSums& grams, const CrossSums& cross, const 
 Result<std::vector<float>> target_rows(const GroupMoments& moments, const WeightRows& rows,
                                        double damping, size_t threads);
 
+// E of real weights `moved` in the place of `rows` without its first term, both of one group.
+Result<double> moment_error(const GroupMoments& moments, const WeightRows& rows,
+                            std::span<const float> moved, size_t threads);
+
 // E of the integers of one group without its first term, in units of x~ squared. `rows` and
 // `integers` are of the whole layer.
 Result<double> moment_error(const GroupMoments& moments, const WeightLayout& layout, int64_t group,

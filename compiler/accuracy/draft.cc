@@ -24,17 +24,18 @@ Workbench::Workbench(std::shared_ptr<const Graph> canonical, const data::Dataset
       recipe_(recipe),
       options_(options) {}
 
-Result<std::unique_ptr<Draft>> Workbench::draft(const EqualizeOptions& equalizing, Gather gather) {
+Result<std::unique_ptr<Draft>> Workbench::draft(const DraftOptions& options) {
   OCTET_TRY(measure_channels());
   auto out = std::make_unique<Draft>();
   out->canonical = canonical_;
   out->recipe = recipe_;
-  OCTET_TRY(equalize_channels(*out, equalizing));
+  out->options = options;
+  OCTET_TRY(equalize_channels(*out));
   OCTET_TRY(dataset_.settle());
   out->layers = find_layers(*out->graph, plan::place(*out->graph, spec_, recipe_));
   out->samples = refinement_samples(dataset_.size());
   out->columns = std::make_unique<FloatColumns>(*out->graph, out->layers, out->samples);
-  OCTET_TRY(calibrate(*out, gather));
+  OCTET_TRY(calibrate(*out));
   OCTET_ASSIGN(out->plan, plan::make_plan(*out->graph, out->statistics, spec_, recipe_));
   OCTET_TRY(round(*out, out->plan));
   return out;
@@ -42,6 +43,7 @@ Result<std::unique_ptr<Draft>> Workbench::draft(const EqualizeOptions& equalizin
 
 Status Workbench::round(Draft& draft, plan::QuantPlan& plan) const {
   RefineOptions options;
+  options.target = draft.options.target;
   options.threads = options_.threads;
   options.max_memory = options_.max_memory;
   options.progress = progress_of("rounding layers");
@@ -92,11 +94,11 @@ Status Workbench::measure_channels() {
   return done.ok() ? Status() : Status(done.error());
 }
 
-Status Workbench::equalize_channels(Draft& draft, const EqualizeOptions& equalizing) {
+Status Workbench::equalize_channels(Draft& draft) {
   draft.graph = canonical_;
   if (ranges_ == nullptr) return {};
-  equalize_for(spec_, *canonical_, *classes_, canonical_layers_, *ranges_, equalizing, draft.edits,
-               draft.report);
+  equalize_for(spec_, *canonical_, *classes_, canonical_layers_, *ranges_, draft.options.equalizing,
+               draft.edits, draft.report);
   Graph edited = *canonical_;
   OCTET_TRY(plan::apply_edits(edited, draft.edits));
   draft.graph = std::make_shared<const Graph>(std::move(edited));
@@ -115,7 +117,8 @@ bool Workbench::differs(const Draft& draft, const EqualizeOptions& equalizing) c
                      });
 }
 
-Status Workbench::calibrate(Draft& draft, Gather gather) const {
+Status Workbench::calibrate(Draft& draft) const {
+  const Gather gather = draft.options.gather;
   const plan::NeededStatistics needed = plan::needed_statistics(*draft.graph, spec_, recipe_);
   calibration::CalibrateOptions options = pass("calibrating");
   options.values = values_for_raising(*draft.graph, spec_);

@@ -11,6 +11,7 @@
 #include "compiler/accuracy/float_columns.h"
 #include "compiler/accuracy/layers.h"
 #include "compiler/accuracy/recipe.h"
+#include "compiler/accuracy/refine.h"
 #include "compiler/base/result.h"
 #include "compiler/calibration/statistics.h"
 #include "compiler/data/content_order.h"
@@ -20,6 +21,18 @@
 
 namespace octet::accuracy {
 
+// What of a data set's statistics a draft gathers.
+enum class Gather {
+  kRanges,     // what the recipe asks for
+  kProposals,  // histograms of all, and apart for every second sample
+};
+
+struct DraftOptions {
+  EqualizeOptions equalizing = {};
+  Target target = Target::kOwnOutput;
+  Gather gather = Gather::kRanges;
+};
+
 struct Draft {
   Draft() = default;
   Draft(const Draft&) = delete;  // the columns point into it
@@ -27,6 +40,7 @@ struct Draft {
 
   std::shared_ptr<const ir::Graph> canonical;
   std::shared_ptr<const ir::Graph> graph;  // the canonical one with `edits` done
+  DraftOptions options;                    // as asked for
   plan::QuantPlan edits;                   // only replaced, scalings and bounds
   plan::Recipe recipe;                     // the user's, and what was found out since
   calibration::Statistics statistics;      // of `graph`
@@ -63,15 +77,12 @@ class Workbench {
             const plan::BackendSpec& spec, const plan::Recipe& recipe,
             const RecipeOptions& options);
 
-  enum class Gather {
-    kRanges,     // what the recipe asks for
-    kProposals,  // histograms of all, and apart for every second sample
-  };
   // Equalized, calibrated, planned and rounded.
-  Result<std::unique_ptr<Draft>> draft(const EqualizeOptions& equalizing, Gather gather);
+  Result<std::unique_ptr<Draft>> draft(const DraftOptions& options);
   // Whether other options would equalize in another way than the draft is.
   bool differs(const Draft& draft, const EqualizeOptions& equalizing) const;
-  // Rounds the weights of `plan` (of the draft's graph) by second order and corrects its biases.
+  // Rounds the weights of `plan` (of the draft's graph) by second order, towards the draft's
+  // target, and corrects its biases.
   Status round(Draft& draft, plan::QuantPlan& plan) const;
 
   // The samples in the order that drafts number them.
@@ -81,8 +92,8 @@ class Workbench {
   std::function<void(size_t, size_t)> progress_of(const std::string& what) const;
   calibration::CalibrateOptions pass(const std::string& what) const;
   Status measure_channels();
-  Status equalize_channels(Draft& draft, const EqualizeOptions& equalizing);
-  Status calibrate(Draft& draft, Gather gather) const;
+  Status equalize_channels(Draft& draft);
+  Status calibrate(Draft& draft) const;
 
   std::shared_ptr<const ir::Graph> canonical_;
   data::ContentOrder dataset_;  // samples are split, and floats added up over them

@@ -8,7 +8,7 @@ Result<RecipeResult> plan_with_recipe(const std::shared_ptr<const ir::Graph>& ca
                                       const data::Dataset& dataset, const plan::BackendSpec& spec,
                                       const plan::Recipe& recipe, const RecipeOptions& options) {
   Workbench bench(canonical, dataset, spec, recipe, options);
-  OCTET_ASSIGN(std::shared_ptr<Draft> draft, bench.draft({}, Workbench::Gather::kRanges));
+  OCTET_ASSIGN(std::shared_ptr<Draft> draft, bench.draft({}));
   RecipeResult out;
   OCTET_ASSIGN(out.plan, finished(*draft, draft->plan));
   out.samples = draft->statistics.samples;

@@ -50,7 +50,7 @@ class Refiner {
       nodes.push_back(simulation_.reader_of(name(layer->weight)));
     }
     waves_ = plan_waves(simulation_.graph(), nodes);
-    if (any_narrow()) {
+    if (options_.target == Target::kFloatOutput || any_narrow()) {
       std::vector<ir::NodeId> real;
       for (size_t layer : active_) real.push_back(layers_[layer].node);
       float_waves_ = plan_waves(graph_, real);
@@ -120,9 +120,12 @@ class Refiner {
   // With weights of few bits, what one layer loses is too much for the next to leave alone: then
   // the float model runs beside, and its outputs are the target.
   bool any_narrow() const {
-    return std::any_of(active_.begin(), active_.end(), [this](size_t layer) {
-      return numerics::bit_width(plan_.constants[quantizer_[layer]].params.storage()) < 8;
-    });
+    return std::any_of(active_.begin(), active_.end(),
+                       [this](size_t layer) { return is_narrow(layer); });
+  }
+
+  bool is_narrow(size_t layer) const {
+    return numerics::bit_width(plan_.constants[quantizer_[layer]].params.storage()) < 8;
   }
 
   // By what one sample keeps at most between two waves.
@@ -208,9 +211,16 @@ class Refiner {
         cross,           real,
         x_scale,         can_correct(index, real, grams) ? Means::kTakenOut : Means::kKept,
         options_.threads};
+    // At 8 bits what is missing is little more than noise, so it is followed only as far as columns
+    // kept apart bear it out.
+    std::optional<double> ridge;
+    if (!is_narrow(index)) {
+      OCTET_ASSIGN(ridge, targeted.best_ridge(rows));
+    }
     const auto round = [&](Columns learnt) -> Result<RowIntegers> {
       const double damping = damping_for(grams, learnt);
-      OCTET_ASSIGN(const std::vector<float> targets, targeted.targets(rows, learnt, damping));
+      OCTET_ASSIGN(const std::vector<float> targets,
+                   targeted.targets(rows, learnt, ridge.value_or(damping)));
       return round_weights(rounding_of(index, damping, least_scales(layer, x_scale)), targets,
                            targeted.grams(learnt));
     };
@@ -223,9 +233,11 @@ class Refiner {
     OCTET_ASSIGN(const double plain_error, targeted.error_apart(rows, as_they_are));
     if (plain_error < least) best = kPlain;
     least = std::min(least, plain_error);
-    OCTET_ASSIGN(const RowIntegers towards, round(Columns::kFit));
-    OCTET_ASSIGN(const double error, targeted.error_apart(rows, towards));
-    if (error < least) best = kTargeted;
+    if (ridge || is_narrow(index)) {
+      OCTET_ASSIGN(const RowIntegers towards, round(Columns::kFit));
+      OCTET_ASSIGN(const double error, targeted.error_apart(rows, towards));
+      if (error < least) best = kTargeted;
+    }
     if (best == kPlain) {
       OCTET_ASSIGN(chosen, plain(Columns::kAll));
     } else if (best == kTargeted) {

@@ -7,9 +7,12 @@
 // kept apart (gram.h): second-order weights stay only where they lower the layer's output error, a
 // correction only where it lowers the shift. What stays is then worked out again from all columns.
 //
-// With weights of less than 8 bits the float model runs in lockstep beside, and its outputs are the
-// target (cross_gram.h): of rounding to nearest, second order as above and second order towards the
-// float output, a layer takes the one that errs least on the columns kept apart.
+// With weights of less than 8 bits, or where asked for, the float model runs in lockstep beside,
+// and its outputs are the target (cross_gram.h): of rounding to nearest, second order as above and
+// second order towards the float output, a layer takes the one that errs least on the columns kept
+// apart. What few bits lose is followed as far as the columns go. What 8 bits lose is little more
+// than noise, and following all of it costs accuracy on other data: a ridge holds the weights, of a
+// few the one whose weights do best on the columns kept apart, and none where none helps.
 #pragma once
 
 #include <functional>
@@ -26,7 +29,14 @@
 
 namespace octet::accuracy {
 
+// What second order rounds towards.
+enum class Target {
+  kOwnOutput,    // what the float weights make of the quantized inputs; few bits as kFloatOutput
+  kFloatOutput,  // what the float model computes
+};
+
 struct RefineOptions {
+  Target target = Target::kOwnOutput;
   size_t threads = 1;
   int64_t max_memory = 0;
   std::function<void(size_t, size_t)> progress = nullptr;  // (layers done, all)

@@ -1,18 +1,21 @@
 // `--effort best`: from the default recipe's plan, one change after the other is tried; what brings
 // the network's outputs nearer to float on calibration samples kept apart stays.
 //
-//   1. whole recipes: other exponents and no headroom in equalization (equalize.h);
-//   2. tensor by tensor: ranges that clip or widen (candidate_ranges.h), those first whose local
-//      error promises most;
+//   1. whole recipes (recipe_trials.h): weights rounded towards the float outputs, other exponents
+//      and no headroom in equalization;
+//   2. ranges that clip or widen (range_trials.h), tensor by tensor;
 //   3. weights rounded again under the ranges found;
-//   4. layer by layer: plain rounding, no bias correction.
+//   4. layer by layer (layer_trials.h): plain rounding, no bias correction.
 //
 // Samples are halved: candidates come from one half, every change is judged on (at most 48 of) the
-// other. A change stays if a typical sample's outputs come nearer to float there (judge.h,
-// gain_over) by more than chance explains, do not go further from it on the half that candidates
-// come from, and the noise summed over samples does not rise. No clock decides: trials are bounded
-// by the multiply-adds they take, so the plan is the same for any number of threads on any machine,
-// unless the search is interrupted; then the best so far is the result.
+// other. A whole recipe is learnt from the first half alone to be judged, so that it cannot have
+// learnt the samples it is judged on; it stays if a typical sample's outputs come nearer to float
+// (judge.h, gain_over) and the noise summed over samples falls, and is made again from all samples.
+// A single change stays if a typical sample's outputs come nearer by more than chance explains, do
+// not go further from float on the half that candidates come from, and the noise summed over
+// samples does not rise. No clock decides: trials are bounded by the multiply-adds they take, so
+// the plan is the same for any number of threads on any machine, unless the search is interrupted;
+// then the best so far is the result.
 #pragma once
 
 #include <functional>

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "compiler/accuracy/targeted_layer.h"
 #include "tests/support/accuracy_network.h"
 
 namespace octet::accuracy {
@@ -220,6 +223,124 @@ TEST(CrossGram, AStrongRidgeKeepsTheWeights) {
   const WeightRows rows{std::span(layer.w).subspan(0, 8), 2, 4};
   const std::vector<float> kept = must(target_rows(moments, rows, 1e9, 1));
   for (size_t i = 0; i < 8; ++i) EXPECT_NEAR(kept[i], layer.w[i], 1e-5F);
+}
+
+// What a ridge asks for: the difference of the outputs plus lambda times the squared distance from
+// the weights there were, least.
+TEST(CrossGram, TargetsWithARidgeAreTheLeastSquaresWeightsHeldThere) {
+  const TwoGroups layer = two_groups(8);
+  const Sums sums = gathered(layer, 1);
+  for (const double ridge : {0.1, 1.0, 3.0}) {
+    std::vector<double> target;
+    std::vector<double> lambda;
+    for (int64_t g = 0; g < 2; ++g) {
+      const GroupMoments moments = group_moments(sums.grams, sums.cross, sums.real, kScale, g,
+                                                 Columns::kAll, Means::kTakenOut);
+      double mean = 0.0;
+      for (size_t i = 0; i < 4; ++i) mean += moments.gram[i * 5] / 4.0;
+      lambda.push_back(ridge * mean * kScale * kScale);
+      const WeightRows rows{std::span(layer.w).subspan(static_cast<size_t>(g) * 8, 8), 2, 4};
+      for (const float w : must(target_rows(moments, rows, ridge, 1))) target.push_back(w);
+    }
+    for (int64_t g = 0; g < 2; ++g) {
+      const auto objective = [&](const std::vector<double>& z) {
+        double out = output_difference(layer, g, z, Means::kTakenOut);
+        for (size_t i = static_cast<size_t>(g) * 8; i < static_cast<size_t>(g + 1) * 8; ++i) {
+          out += lambda[static_cast<size_t>(g)] *
+                 std::pow(z[i] - static_cast<double>(layer.w[i]), 2.0);
+        }
+        return out;
+      };
+      const double least = objective(target);
+      for (size_t i = 0; i < 8; ++i) {
+        for (const double step : {-0.02, 0.02}) {
+          std::vector<double> other = target;
+          other[static_cast<size_t>(g) * 8 + i] += step;
+          EXPECT_GT(objective(other), least);
+        }
+      }
+    }
+  }
+}
+
+TEST(CrossGram, RowsAreWorkedOutAsIfAlone) {
+  constexpr size_t kRows = 43;  // more than a panel, and no multiple of what goes side by side
+  constexpr size_t kColumns = 5;
+  const std::vector<float> x = normal_values(60 * kColumns, 1);
+  const std::vector<float> noise = normal_values(60 * kColumns, 2, 0.2F);
+  GroupMoments moments{std::vector<double>(25), std::vector<double>(25)};
+  for (size_t p = 0; p < 60; ++p) {
+    for (size_t a = 0; a < kColumns; ++a) {
+      for (size_t b = 0; b < kColumns; ++b) {
+        const auto seen = [&](size_t i) {
+          return static_cast<double>(x[p * kColumns + i] + noise[p * kColumns + i]);
+        };
+        moments.gram[a * kColumns + b] += seen(a) * seen(b);
+        moments.cross[a * kColumns + b] += static_cast<double>(x[p * kColumns + a]) * seen(b);
+      }
+    }
+  }
+  const std::vector<float> w = normal_values(kRows * kColumns, 3);
+  const auto all = must(target_rows(moments, {w, kRows, kColumns}, 0.1, 3));
+  double sum = 0.0;
+  for (size_t r = 0; r < kRows; ++r) {
+    const WeightRows row{std::span(w).subspan(r * kColumns, kColumns), 1, kColumns};
+    const auto alone = must(target_rows(moments, row, 0.1, 1));
+    EXPECT_EQ(alone, std::vector<float>(all.begin() + static_cast<ptrdiff_t>(r * kColumns),
+                                        all.begin() + static_cast<ptrdiff_t>((r + 1) * kColumns)));
+    sum += must(moment_error(moments, row, alone, 1));
+  }
+  EXPECT_NEAR(must(moment_error(moments, {w, kRows, kColumns}, all, 2)), sum, 1e-9 * std::abs(sum));
+}
+
+// By its definition, on the columns kept apart, from weights learnt on the others.
+TEST(TargetedLayer, TheRidgeIsTheOneThatDoesBestOnColumnsKeptApart) {
+  const TwoGroups layer = two_groups(8);
+  const Sums sums = gathered(layer, 1);
+  const TargetedLayer targeted(layer.layout, sums.grams, sums.cross, sums.real, kScale,
+                               Means::kKept, 2);
+  const auto error = [&](const std::vector<float>& v) {
+    double out = 0.0;
+    for (size_t i = 0; i < layer.real.size(); ++i) {
+      for (size_t row = 0; row < 4; ++row) {
+        const auto x = columns_of(layer.real[i], static_cast<int64_t>(row / 2));
+        const auto y = columns_of(layer.integers[i], static_cast<int64_t>(row / 2));
+        for (size_t p = 0; p < x.size(); ++p) {
+          if (part_of(i, p) != Part::kApart) continue;
+          double d = 0.0;
+          for (size_t a = 0; a < 4; ++a) {
+            d += static_cast<double>(layer.w[row * 4 + a]) * x[p][a] -
+                 static_cast<double>(v[row * 4 + a]) * (y[p][a] - 2.0) * kScale;
+          }
+          out += d * d;
+        }
+      }
+    }
+    return out;
+  };
+  const std::optional<double> best = must(targeted.best_ridge(layer.w));
+  ASSERT_TRUE(best.has_value());
+  const double least = error(must(targeted.targets(layer.w, Columns::kFit, *best)));
+  EXPECT_LT(least, 0.9 * error(layer.w));
+  for (const double ridge : {3.0, 1.0, 0.3, 0.1, 0.03}) {
+    EXPECT_LE(least, error(must(targeted.targets(layer.w, Columns::kFit, ridge))) * (1.0 + 1e-6));
+  }
+}
+
+TEST(TargetedLayer, WeightsStayWhereNothingIsLost) {
+  TwoGroups layer = two_groups(6);
+  constexpr double kExact = 0.0625;
+  for (size_t i = 0; i < layer.real.size(); ++i) {
+    std::vector<float> x;
+    for (int64_t e = 0; e < 60; ++e) {
+      x.push_back(static_cast<float>((layer.integers[i].at_as_double(e) - 2.0) * kExact));
+    }
+    layer.real[i] = Tensor::of<float>({1, 4, 5, 3}, x);
+  }
+  const Sums sums = gathered(layer, 1);
+  const TargetedLayer targeted(layer.layout, sums.grams, sums.cross, sums.real, kExact,
+                               Means::kKept, 1);
+  EXPECT_FALSE(must(targeted.best_ridge(layer.w)).has_value());
 }
 
 TEST(CrossGram, ConstantColumnsAreDeadWithoutTheirMean) {

@@ -77,6 +77,49 @@ TEST(Search, ClipsARangeWhereTheOutputsSaySo) {
   EXPECT_EQ(result.report.judged, 12U);
 }
 
+// The network reads four channels that are lost in the step of four others, of which they are
+// small copies: what is lost is there to be had from the great ones.
+Graph network_that_reads_the_small_copies() {
+  testing::ConvNetwork net;
+  auto& builder = net.builder();
+  std::vector<float> w = testing::normal_values(8 * 8, 5);
+  for (size_t row = 0; row < 8; ++row)
+    std::fill_n(w.begin() + static_cast<ptrdiff_t>(row * 8), 4, 0.0F);
+  const ValueId a =
+      builder.op("Conv",
+                 {net.input(), builder.constant<float>("first.w", {8, 8, 1, 1}, w),
+                  builder.constant<float>("first.b", {8}, testing::normal_values(8, 6, 0.1F))},
+                 {}, "first");
+  must(builder.graph().rename_value(a, "first"));
+  return net.finish({net.conv(net.op("Relu", {a}, "first.relu"), 8, 6, 3, "last")});
+}
+
+testing::HeldSamples samples_with_small_copies(size_t count, uint32_t seed) {
+  std::vector<data::Sample> out;
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<float> values =
+        testing::normal_values(8 * 144, seed + static_cast<uint32_t>(i) * 7919U, 10.0F);
+    for (size_t e = 0; e < 4 * 144; ++e) values[4 * 144 + e] = values[e] * 0.02F;
+    out.push_back({ir::Tensor::of<float>({1, 8, 12, 12}, values)});
+  }
+  return testing::HeldSamples(std::move(out));
+}
+
+TEST(Search, RoundsTowardsTheFloatOutputsWhereThatHelps) {
+  const Graph graph = network_that_reads_the_small_copies();
+  const auto samples = samples_with_small_copies(24, 100);
+  const auto unseen = samples_with_small_copies(8, 900001);
+  const SearchResult result = searched(graph, samples, 2);
+  const auto plain = must(plan_with_recipe(std::make_shared<const Graph>(graph), samples,
+                                           must(backends::load_backend("x86")), {}, {}));
+  EXPECT_GT(quality(graph, result.recipe.plan, unseen), quality(graph, plain.plan, unseen) + 6.0);
+  ASSERT_FALSE(result.report.kept.empty());
+  EXPECT_EQ(result.report.kept.front().what, "weights rounded towards the float outputs");
+  EXPECT_GT(result.report.kept.front().gain, 0.5);
+  EXPECT_GT(result.recipe.report.targeted, 0U);
+  EXPECT_EQ(searched(graph, samples, 1).recipe.plan.to_text(), result.recipe.plan.to_text());
+}
+
 TEST(Search, NeverEndsBelowWhereItBegan) {
   testing::ConvNetwork net;
   const ValueId a = net.op("Relu", {net.conv(net.input(), 8, 16, 3, "a", 1, 0.75F)}, "a.relu");
