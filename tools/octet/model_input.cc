@@ -153,6 +153,10 @@ Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
 }
 
 Status check_output_path(const std::string& output, const std::vector<std::string>& inputs) {
+  if (output == "-") {
+    return usage_error(
+        "-o -: results are not written to standard output; name a file (./- for one named so)");
+  }
   if (is_directory(output)) {
     return usage_error("the output ", quote_name(output), " is a folder; name a file");
   }
