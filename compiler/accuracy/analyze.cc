@@ -13,6 +13,7 @@
 #include "compiler/accuracy/wide_cure.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/calibrate.h"
+#include "compiler/plan/recipe.h"
 
 namespace octet::accuracy {
 
@@ -379,8 +380,8 @@ class Analyzer {
     for (const size_t i : greatest(shares, options_.cured)) {
       const LayerReport& layer = analysis().layers[i];
       offer({"keep the layer float",
-             "recipe: override { select { node: \"" + layer.node + "\" } precision: FLOAT }",
-             layer.node, 0.0, gain(layer.share * analysis().sum, 0.0)});
+             "recipe: " + plan::override_text(layer.node, "precision: FLOAT"), layer.node, 0.0,
+             gain(layer.share * analysis().sum, 0.0)});
     }
   }
 
