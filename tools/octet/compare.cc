@@ -56,7 +56,10 @@ void print_errors(std::ostream& out, std::string_view title,
   for (const TensorError& error : errors) {
     const auto sqnr = error.sqnr();
     out << "  " << std::setw(8);
-    if (sqnr) {
+    if (error.noise == 0.0) {
+      out << "no error"
+          << "   ";
+    } else if (sqnr) {
       out << std::fixed << std::setprecision(2) << *sqnr << " dB";
     } else {
       out << "all zero"
