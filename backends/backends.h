@@ -19,7 +19,8 @@ std::vector<std::string> builtin_backends();
 // in ".textproto". kUsage with the nearest name, or FILE:LINE:COLUMN and what is wrong.
 Result<plan::BackendSpec> load_backend(const std::string& name_or_path);
 
-// A description from text; `file_name` is for messages.
+// A description from text; `file_name` is for messages. kUsage also for one that has the name of a
+// built-in target and differs from it.
 Result<plan::BackendSpec> parse_backend(std::string_view text, std::string_view file_name);
 
 // Who answers for a plan that the backend cannot take.

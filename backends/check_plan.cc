@@ -43,12 +43,22 @@ std::set<std::string> constant_spaces(const BackendSpec& spec) {
 Status check_entry(const ir::QuantParams& params, const BackendSpec& spec,
                    const std::set<std::string>& names) {
   std::set<std::string> allowed;
+  const Space* other_range = nullptr;
   for (const std::string& name : names) {
     const Space& space = *spec.find_space(name);
-    if (holds(space, params)) return {};
+    if (holds(space, params)) {
+      if (space.qmin == params.qmin() && space.qmax == params.qmax()) return {};
+      other_range = &space;
+    }
     const bool zero = space.symmetry == numerics::Symmetry::kSymmetric &&
                       numerics::is_signed_integer(space.dtype);
     allowed.insert(cat(numerics::dtype_name(space.dtype), zero ? " with zero point 0" : ""));
+  }
+  if (other_range != nullptr) {
+    return usage_error("qmin ", params.qmin(), " and qmax ", params.qmax(), ": backend ",
+                       quote_name(spec.name), " has ", other_range->qmin, " and ",
+                       other_range->qmax,
+                       " here, which no plan changes; edit scales, zero points and operands");
   }
   std::string list;
   for (const std::string& text : allowed) list += (list.empty() ? "" : " or ") + text;

@@ -225,6 +225,20 @@ std::string folder_name(std::string_view path) {
   return std::string(path.substr(start + 1, end - start - 1));
 }
 
+// A plan names its backend: a name must not stand for two descriptions.
+Status check_own_name(const file::Backend& in, std::string_view file_name) {
+  for (const EmbeddedFile& embedded : embedded_backend_files()) {
+    if (folder_name(embedded.path) != in.name()) continue;
+    file::Backend builtin;
+    OCTET_TRY(plan::parse_text_format(embedded.text, embedded.path, builtin));
+    if (builtin.SerializeAsString() == in.SerializeAsString()) return {};
+    return usage_error(file_name, ": ", quote_name(in.name()),
+                       " is the name of a built-in backend that this description differs from; "
+                       "give it a name of its own (name: \"my_chip\")");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> builtin_backends() {
@@ -238,6 +252,7 @@ std::vector<std::string> builtin_backends() {
 Result<BackendSpec> parse_backend(std::string_view text, std::string_view file_name) {
   file::Backend in;
   OCTET_TRY(plan::parse_text_format(text, file_name, in));
+  OCTET_TRY(check_own_name(in, file_name));
   return read_backend(in).in(file_name);
 }
 

@@ -14,6 +14,7 @@
 #include "compiler/accuracy/wide_cure.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/calibration/calibrate.h"
+#include "compiler/plan/recipe.h"
 
 namespace octet::accuracy {
 
@@ -294,8 +295,8 @@ class Analyzer {
     for (const size_t i : greatest(shares, options_.cured)) {
       const LayerReport& layer = analysis().layers[i];
       offer({"keep the layer float",
-             "recipe: override { select { node: \"" + layer.node + "\" } precision: FLOAT }",
-             layer.node, 0.0, gain(layer.share * analysis().sum, 0.0)});
+             "recipe: " + plan::override_text(layer.node, "precision: FLOAT"), layer.node, 0.0,
+             gain(layer.share * analysis().sum, 0.0)});
     }
   }
 

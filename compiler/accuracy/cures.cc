@@ -10,6 +10,7 @@
 #include "compiler/interpreter/interpreter.h"
 #include "compiler/plan/apply.h"
 #include "compiler/plan/parameters.h"
+#include "compiler/plan/recipe.h"
 
 namespace octet::accuracy {
 
@@ -31,7 +32,7 @@ std::string reader_names(const Graph& graph, const std::vector<NodeId>& readers)
 }
 
 std::string override_line(const std::string& node, const std::string& what) {
-  return cat("recipe: override { select { node: ", quote_name(node), " } ", what, " }");
+  return cat("recipe: ", plan::override_text(node, what));
 }
 
 plan::Space space_of(const QuantParams& params) {
@@ -80,9 +81,10 @@ class TensorTrials {
                            ? calibration::RangeShape::kSymmetric
                            : calibration::RangeShape::kAnywhere;
     std::vector<QuantParams> tried = {params};
-    const std::string node = source_.readers.empty()
-                                 ? quantizer_.value
-                                 : ir::display_name(graph_, graph_.node(source_.readers.front()));
+    const NodeId speaker =
+        source_.readers.empty() ? graph_.value(source_.value).producer : source_.readers.front();
+    if (!speaker.valid()) return {};
+    const std::string node = ir::display_name(graph_, graph_.node(speaker));
     for (const char* method : {"mse", "percentile:99.99", "percentile:99.9"}) {
       OCTET_ASSIGN(const calibration::RangeMethod parsed, calibration::parse_range_method(method));
       const auto range = calibration::choose_range(found->second, parsed,

@@ -140,9 +140,26 @@ OutputErrors OutputErrors::first(size_t count) const {
   return OutputErrors({samples_.begin(), samples_.begin() + end});
 }
 
+namespace {
+
+int64_t row_count(const Tensor& output) { return output.rank() > 1 ? output.shape().front() : 1; }
+
+}  // namespace
+
+int64_t class_count(const Tensor& output) {
+  const int64_t rows = row_count(output);
+  return rows > 0 ? output.element_count() / rows : 0;
+}
+
+Status check_label(int64_t label, size_t row, int64_t classes) {
+  if (label >= 0 && label < classes) return {};
+  return bad_data("--labels: label ", row, " is ", label, ", and the first output has ", classes,
+                  " classes, 0 to ", classes - 1, "; give labels of the classes of this model");
+}
+
 std::vector<int64_t> choices(const Tensor& output) {
-  const int64_t rows = output.rank() > 1 ? output.shape().front() : 1;
-  const int64_t columns = rows > 0 ? output.element_count() / rows : 0;
+  const int64_t rows = row_count(output);
+  const int64_t columns = class_count(output);
   std::vector<int64_t> out;
   for (int64_t row = 0; row < rows && columns > 0; ++row) {
     int64_t best = 0;
@@ -196,6 +213,7 @@ Result<Judge> Judge::make(std::shared_ptr<const Graph> graph, const data::Datase
       if (row >= options.labels.size()) {
         return bad_data(options.labels.size(), " labels for more rows than that");
       }
+      OCTET_TRY(check_label(options.labels[row], row, class_count(out.outputs_[i].front())));
       labels.push_back(options.labels[row]);
     }
     out.labels_.push_back(std::move(labels));

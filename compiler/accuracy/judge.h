@@ -56,6 +56,10 @@ class OutputErrors {
 
 // Class indices for the rows of the first output: the greatest entry of each.
 std::vector<int64_t> choices(const ir::Tensor& output);
+// Entries of a row of it.
+int64_t class_count(const ir::Tensor& output);
+// kBadData for a label that is none of the classes 0 to `classes` - 1.
+Status check_label(int64_t label, size_t row, int64_t classes);
 
 class Judge {
  public:

@@ -1,7 +1,7 @@
 #include "compiler/accuracy/wide_cure.h"
 
-#include "compiler/base/names.h"
 #include "compiler/plan/placement.h"
+#include "compiler/plan/recipe.h"
 
 namespace octet::accuracy {
 
@@ -17,8 +17,8 @@ std::optional<std::string> recipe_for_wide_data(const ir::Graph& graph,
         !plan::can_widen(graph, spec, placement, static_cast<size_t>(unit))) {
       return std::nullopt;
     }
-    out += cat(" override { select { node: ", quote_name(ir::display_name(graph, graph.node(id))),
-               " } activations: \"int16\" }");
+    out += " " +
+           plan::override_text(ir::display_name(graph, graph.node(id)), "activations: \"int16\"");
   }
   return out;
 }

@@ -29,7 +29,8 @@ Error not_finite(const Graph& graph, ValueId id, const Tensor& tensor) {
   return bad_data(
       producer.valid() ? ir::describe(graph, producer) + ": output " : std::string("input "),
       quote_name(graph.value(id).name), " becomes ", std::isnan(*it) ? "NaN" : "infinite",
-      " at element ", it - values.begin(), "; such a value has no range to quantize");
+      " at element ", it - values.begin(), "; such a value has no range to quantize: look at the ",
+      producer.valid() ? "weights above it and at how the data is preprocessed" : "data");
 }
 
 // Statistics of one thread; merged at the end. Histograms of derived values are made then.

@@ -4,7 +4,8 @@
 //   fingerprint HEX
 //   samples N
 //   data_free 0|1
-//   digests HEX...                             of the samples, sorted
+//   digests HEX...                             of the samples, sorted: one per sample
+//   blocks TENSORS CHANNELS LAYERS              how many follow, so that a lost one is noticed
 //   tensor "NAME" SAMPLES ELEMENTS MIN MAX      floats in hexadecimal
 //   sum_min INDEX:LIMB...                       of ExactSum, limbs that are not 0
 //   sum_max INDEX:LIMB...
@@ -206,6 +207,33 @@ Result<std::vector<uint64_t>> read_digests(Reader& reader) {
   return out;
 }
 
+// How many blocks of each kind the header promises.
+struct Blocks {
+  size_t tensors = 0;
+  size_t channels = 0;
+  size_t layers = 0;
+
+  Status read(Reader& reader) {
+    if (!reader.next_line() || reader.word() != "blocks" || !reader.number(tensors) ||
+        !reader.number(channels) || !reader.number(layers)) {
+      return reader.error("expected blocks TENSORS CHANNELS LAYERS; calibrate again");
+    }
+    return {};
+  }
+  Status check(const Statistics& statistics) const {
+    OCTET_TRY(check_one("tensor", tensors, statistics.tensors.size()));
+    OCTET_TRY(check_one("channels", channels, statistics.channels.size()));
+    return check_one("layer", layers, statistics.layers.size());
+  }
+
+ private:
+  static Status check_one(std::string_view kind, size_t said, size_t found) {
+    if (said == found) return {};
+    return usage_error("the file says ", said, " blocks of kind ", kind, " and has ", found,
+                       ": it was changed by hand or damaged; calibrate again");
+  }
+};
+
 Result<TensorStatistics> read_tensor(Reader& reader) {
   TensorStatistics out;
   if (!reader.number(out.samples) || !reader.number(out.elements) || !reader.real(out.min) ||
@@ -331,7 +359,7 @@ std::string Statistics::to_text() const {
                         "\ndata_free ", data_free ? 1 : 0, "\n");
   out += "digests";
   for (uint64_t digest : digests) out += " " + hex_digits(digest);
-  out += '\n';
+  out += cat("\nblocks ", tensors.size(), " ", channels.size(), " ", layers.size(), "\n");
   for (const auto& [name, tensor] : tensors) {
     out += cat("tensor ", escape(name), " ", tensor.samples, " ", tensor.elements, " ",
                hex_float(tensor.min), " ", hex_float(tensor.max), "\n");
@@ -370,11 +398,20 @@ Result<Statistics> Statistics::from_text(std::string_view text) {
   }
   out.data_free = data_free != 0;
   OCTET_ASSIGN(out.digests, read_digests(reader));
+  if (out.digests.size() != static_cast<size_t>(out.samples)) {
+    return usage_error("the file says ", out.samples, " samples and has the digests of ",
+                       out.digests.size(), ": it was changed by hand or damaged; calibrate again");
+  }
+  Blocks blocks;
+  OCTET_TRY(blocks.read(reader));
   TensorStatistics* current = nullptr;
   LayerStatistics* layer = nullptr;
   while (reader.next_line()) {
     const std::string_view key = reader.word();
-    if (key == "end") return out;
+    if (key == "end") {
+      OCTET_TRY(blocks.check(out));
+      return out;
+    }
     if (key == "tensor") {
       OCTET_ASSIGN(const std::string name, unescape(reader.word(), reader));
       OCTET_ASSIGN(TensorStatistics tensor, read_tensor(reader));

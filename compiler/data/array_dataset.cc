@@ -39,11 +39,12 @@ Result<Column> split_rows(const InputSpec& input, Array array) {
   }
   if (!ir::compatible(wanted, ir::Shape::of(column.shape))) {
     return bad_data(input_context(input), " takes ", wanted.to_string(), ", the data is ",
-                    ir::Shape::of(found).to_string(), " (axis 0 is the sample)");
+                    ir::Shape::of(found).to_string(),
+                    " (axis 0 is the sample); give samples of the shape that the model takes");
   }
   if (column.rows_per_sample <= 0 || found[0] % column.rows_per_sample != 0) {
     return bad_data(input_context(input), " takes ", column.rows_per_sample,
-                    " rows at a time; the data has ", found[0]);
+                    " rows at a time; the data has ", found[0], "; give a multiple of that");
   }
   column.samples = found[0] / column.rows_per_sample;
   column.array = std::move(array);

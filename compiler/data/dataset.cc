@@ -147,6 +147,11 @@ Result<DatasetPtr> open_any(const std::string& path, const std::vector<InputSpec
     if (!count || *count <= 0) {
       return usage_error(quote_name(path), " is not random:N with N of at least 1");
     }
+    constexpr int64_t kMost = 1'000'000;
+    if (*count > kMost) {
+      return usage_error("--data ", quote_name(path), ": at most ", kMost,
+                         " random samples; a few tell as much, as random:8");
+    }
     return open_random(*count, inputs, options);
   }
   if (is_directory(path)) return open_folder(path, inputs, options);

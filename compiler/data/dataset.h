@@ -64,7 +64,7 @@ struct OpenOptions {
 //   a .npz file: one array per input name, axis 0 is the sample,
 //   a folder of .npz files, each one sample with its batch axis,
 //   a folder of test_data_set_*/input_*.pb (ONNX TensorProto), in the order of the inputs,
-//   "random:N": N seeded samples.
+//   "random:N": N seeded samples, at most 1000000.
 // A dynamic dimension takes what the data gives; the batch axis of array data is 1 unless the
 // model fixes it at b: then b consecutive rows are one sample (a rest that does not fill one is an
 // error). All that can be known from headers is checked here, for all samples: kBadData, kIo.

@@ -65,14 +65,16 @@ Status check_dtype(const InputSpec& input, DType found) {
   if (wanted == found || both_integers || narrowing) return {};
   const bool picture = found == DType::kUint8 && numerics::is_floating_point(wanted);
   return bad_data(input_context(input), " takes ", numerics::dtype_name(wanted), ", the data is ",
-                  numerics::dtype_name(found), picture ? "; pictures need --preprocess" : "");
+                  numerics::dtype_name(found),
+                  picture ? "; pictures need --preprocess"
+                          : cat("; convert the arrays to ", numerics::dtype_name(wanted)));
 }
 
 Status check_shape(const InputSpec& input, const std::vector<int64_t>& found) {
   const ir::Shape shape = ir::Shape::of(found);
   if (ir::compatible(input.type.shape, shape)) return {};
   return bad_data(input_context(input), " takes ", input.type.shape.to_string(), ", the data is ",
-                  shape.to_string());
+                  shape.to_string(), "; give samples of the shape that the model takes");
 }
 
 Result<Tensor> fit_values(const InputSpec& input, Tensor tensor) {

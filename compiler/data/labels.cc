@@ -97,7 +97,8 @@ Result<std::vector<int64_t>> read_any(const std::string& path) {
 Result<std::vector<int64_t>> read_labels(const std::string& path, size_t count) {
   OCTET_ASSIGN(std::vector<int64_t> labels, read_any(path));
   if (labels.size() != count) {
-    return bad_data(quote_name(path), " has ", labels.size(), " labels for ", count, " samples");
+    return bad_data(quote_name(path), " has ", labels.size(), " labels for ", count,
+                    " samples; give one label for every sample of the data");
   }
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < 0) return bad_data(quote_name(path), ": label ", i, " is ", labels[i]);

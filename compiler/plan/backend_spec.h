@@ -100,7 +100,8 @@ enum class MovePlacement {
 struct BackendSpec {
   std::string name;
   std::string doc;
-  int64_t opset = 17;  // of the written model, raised where the source model needs more
+  int64_t opset = 17;     // of the written model, raised where the source model needs more
+  int64_t own_opset = 0;  // before number formats raised it (formats.h); 0 where none did
   std::map<std::string, Space> spaces;
   std::vector<OpRule> ops;
   // Operators that fuse behind a linear or elementwise integer operator before requantizing.

@@ -164,6 +164,7 @@ class Formatter {
   }
 
   void raise_opset() {
+    spec_.own_opset = spec_.opset;
     for (const auto& [name, space] : spec_.spaces) {
       if (numerics::bit_width(space.dtype) != 8 || space.granularity == Granularity::kBlocked) {
         spec_.opset = std::max(spec_.opset, kOpset);
@@ -211,8 +212,12 @@ Status set_format(Formats& formats, std::string_view field, std::string_view wor
   } else if (field == "activations") {
     OCTET_ASSIGN(formats.activations, parse_activation_width(word));
   } else if (field == "narrow_layers") {
-    if (word != "inner" && word != "all") return unknown(field, word, {"inner", "all"});
-    formats.narrow_layers = word == "inner" ? NarrowLayers::kInner : NarrowLayers::kAll;
+    if (word != "inner" && word != "all" && word != "named") {
+      return unknown(field, word, {"inner", "all", "named"});
+    }
+    formats.narrow_layers = word == "inner" ? NarrowLayers::kInner
+                            : word == "all" ? NarrowLayers::kAll
+                                            : NarrowLayers::kNamed;
   } else {
     return usage_error("unknown format ", quote_name(std::string(field)),
                        name_hint(std::string(field), {"weights", "weight_granularity", "scales",
@@ -234,7 +239,9 @@ std::string to_string(const Formats& formats) {
   put("activations", formats.activations == ActivationWidth::kInt16  ? "int16"
                      : formats.activations == ActivationWidth::kInt8 ? "int8"
                                                                      : "");
-  put("narrow_layers", formats.narrow_layers == NarrowLayers::kAll ? "all" : "");
+  put("narrow_layers", formats.narrow_layers == NarrowLayers::kAll     ? "all"
+                       : formats.narrow_layers == NarrowLayers::kNamed ? "named"
+                                                                       : "");
   return out;
 }
 
@@ -267,8 +274,9 @@ std::string describe(const Formats& formats) {
                    : cat(" in blocks of ", formats.block_size);
   }
   if (formats.weights == WeightWidth::kInt4) {
-    weights += formats.narrow_layers == NarrowLayers::kAll ? " in every layer"
-                                                           : " (first and last layers int8)";
+    weights += formats.narrow_layers == NarrowLayers::kAll     ? " in every layer"
+               : formats.narrow_layers == NarrowLayers::kNamed ? " in the layers the recipe names"
+                                                               : " (first and last layers int8)";
   }
   if (!weights.empty()) put(weights);
   if (formats.activations == ActivationWidth::kInt16) put("int16 activations");

@@ -18,7 +18,8 @@ enum class WeightWidth { kAsBackend, kInt8, kInt4 };
 enum class WeightGranularity { kAsBackend, kPerChannel, kPerTensor, kBlocked };
 enum class ActivationWidth { kAsBackend, kInt8, kInt16 };
 // Which layers get 4-bit weights: all but the first and the last of every path, or every one.
-enum class NarrowLayers { kInner, kAll };
+// kNamed: those alone that an override names.
+enum class NarrowLayers { kInner, kAll, kNamed };
 
 struct Formats {
   WeightWidth weights = WeightWidth::kAsBackend;

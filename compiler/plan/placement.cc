@@ -70,7 +70,9 @@ std::optional<std::string> reason_for_float(const Graph& graph, const BackendSpe
   for (size_t input : operands) {
     const ir::TensorType& type = graph.value(node.inputs[input]).type;
     if (type.storage != ir::DType::kFloat32) {
-      return cat("input ", input, " is ", numerics::dtype_name(type.storage), ", not float32");
+      return cat(
+          "input ", input, " is ", numerics::dtype_name(type.storage), ", not float32",
+          numerics::is_floating_point(type.storage) ? "; convert the model to float32 first" : "");
     }
     if (schema.role(input) == Role::kWeight) {
       if (auto reason = check_weight(graph, spec, node, *unit.rule, input)) return reason;
@@ -234,8 +236,10 @@ class Placer {
     const OpRule& rule = *unit.rule;
     if (rule.wide_weight_space.empty()) return rule.weight_space;
     const auto wanted = weights_for(recipe_, graph_, graph_.node(unit.head));
-    const bool end = recipe_.formats.narrow_layers == NarrowLayers::kInner && ends_[index];
-    const bool wide = wanted ? *wanted == WeightWidth::kInt8 : end;
+    const NarrowLayers narrow = recipe_.formats.narrow_layers;
+    const bool spared =
+        narrow == NarrowLayers::kNamed || (narrow == NarrowLayers::kInner && ends_[index]);
+    const bool wide = wanted ? *wanted == WeightWidth::kInt8 : spared;
     return wide ? rule.wide_weight_space : rule.weight_space;
   }
 

@@ -146,8 +146,9 @@ class Planner {
     if (found != recipe_.ranges.end()) return found->second;
     const auto it = statistics_.tensors.find(name);
     if (it == statistics_.tensors.end()) {
-      return bad_data("the statistics hold nothing about the value ", quote_name(name),
-                      "; calibrate again with this version, with --backend where it is not built in");
+      return bad_data(
+          "the statistics hold nothing about the value ", quote_name(name),
+          "; calibrate again with this version, with --backend where it is not built in");
     }
     const auto shape = space.symmetry == numerics::Symmetry::kSymmetric
                            ? calibration::RangeShape::kSymmetric
@@ -162,6 +163,11 @@ class Planner {
     for (const ir::Use& use : site.operands) {
       const auto method = range_for(recipe_, graph_, graph_.node(use.node));
       if (method != recipe_.range) return method;
+    }
+    // Nobody reads an output of the model; whoever computes it speaks for it.
+    const NodeId producer = graph_.value(site.value).producer;
+    if (graph_.uses(site.value).empty() && producer.valid()) {
+      return range_for(recipe_, graph_, graph_.node(producer));
     }
     return recipe_.range;
   }
@@ -286,6 +292,13 @@ class Planner {
     const bool any_float = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       return id.valid() && graph_.value(id).type.storage == ir::DType::kFloat32;
     });
+    for (const ValueId id : node.inputs) {
+      const ir::DType type = id.valid() ? graph_.value(id).type.storage : ir::DType::kFloat32;
+      if (!any_float && numerics::is_floating_point(type)) {
+        return cat("computes in ", numerics::dtype_name(type),
+                   "; convert the model to float32 first");
+      }
+    }
     if (!any_float) return "it does not work on float tensors";
     if (is_constant_like(graph_, node.output())) return "it is part of a weight";
     return cat("backend ", spec_.name, " has no integer form of it");
@@ -326,6 +339,10 @@ NeededStatistics needed_statistics(const Graph& graph, const BackendSpec& spec,
     bool histogram = recipe.range.needs_histogram();
     for (const ir::Use& use : site.operands) {
       histogram = histogram || range_for(recipe, graph, graph.node(use.node)).needs_histogram();
+    }
+    const NodeId producer = graph.value(site.value).producer;
+    if (graph.uses(site.value).empty() && producer.valid()) {
+      histogram = histogram || range_for(recipe, graph, graph.node(producer)).needs_histogram();
     }
     if (histogram) out.histograms.insert(site.value);
   }

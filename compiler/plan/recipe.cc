@@ -42,6 +42,12 @@ Result<Override> read_override(const file::OverrideEntry& in) {
   if (in.has_activations()) {
     OCTET_ASSIGN(out.activations, parse_activation_width(in.activations()));
   }
+  if (!out.precision && !out.range && !out.weights && !out.activations) {
+    const bool node = !out.select.node.empty();
+    return usage_error("the override of ", node ? "node " : "op_type ",
+                       quote_name(node ? out.select.node : out.select.op_type),
+                       " sets nothing; give precision, range, weights or activations");
+  }
   return out;
 }
 
@@ -83,6 +89,51 @@ Result<Recipe> load_recipe(const std::string& path) {
   constexpr int64_t kLargest = int64_t{16} << 20;
   OCTET_ASSIGN(const std::string text, read_file(path, kLargest));
   return parse_recipe(text, path);
+}
+
+std::string override_text(const std::string& node, std::string_view setting) {
+  std::string name;
+  for (const char c : node) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      name += '\\';
+      name += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      for (const int shift : {6, 3, 0}) {
+        name += shift == 6 ? "\\" : "";
+        name += static_cast<char>('0' + ((byte >> shift) & 7));
+      }
+    } else {
+      name += c;
+    }
+  }
+  return cat("override { select { node: \"", name, "\" } ", setting, " }");
+}
+
+Status settle_formats(Recipe& recipe) {
+  Formats& formats = recipe.formats;
+  const bool named =
+      std::any_of(recipe.overrides.begin(), recipe.overrides.end(),
+                  [](const Override& entry) { return entry.weights == WeightWidth::kInt4; });
+  if (named && formats.weights != WeightWidth::kInt4) {
+    if (formats.narrow_layers == NarrowLayers::kAll) {
+      return usage_error("narrow_layers \"all\" needs weights: \"int4\" for all layers");
+    }
+    formats.weights = WeightWidth::kInt4;
+    formats.narrow_layers = NarrowLayers::kNamed;
+  }
+  if (formats.narrow_layers == NarrowLayers::kInner) return {};
+  if (formats.weights != WeightWidth::kInt4) {
+    return usage_error(
+        "narrow_layers says which layers have 4-bit weights; give weights: \"int4\" or --weights "
+        "int4");
+  }
+  if (formats.narrow_layers == NarrowLayers::kNamed && !named) {
+    return usage_error(
+        "narrow_layers \"named\", but no override has weights: \"int4\"; name a layer so, or leave "
+        "narrow_layers out");
+  }
+  return {};
 }
 
 Status check_selectors(const Recipe& recipe, const Graph& graph) {

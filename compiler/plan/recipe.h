@@ -44,6 +44,13 @@ struct Recipe {
 Result<Recipe> parse_recipe(std::string_view text, std::string_view file_name);
 Result<Recipe> load_recipe(const std::string& path);
 
+// "override { select { node: "NAME" } SETTING }", the name whole and escaped: for cures to print.
+std::string override_text(const std::string& node, std::string_view setting);
+
+// Once all formats are known: 4-bit weights of single layers get the formats they need (int4 with
+// narrow_layers named). kUsage for narrow_layers without 4-bit weights.
+Status settle_formats(Recipe& recipe);
+
 // kUsage when a selector matches no node of the graph, naming the nearest name or op type.
 Status check_selectors(const Recipe& recipe, const ir::Graph& graph);
 

@@ -18,6 +18,7 @@ inline std::string replaced_once(std::string text, const std::string& from, cons
 inline std::string toy_text_with_wide_data() {
   std::string text =
       must(read_file(std::string(OCTET_SOURCE_DIR) + "/backends/toy/backend.textproto"));
+  text = replaced_once(text, "name: \"toy\"", "name: \"wide_toy\"");
   text = replaced_once(text, "opset: 17", "opset: 21");
   text = replaced_once(text, "space { name: \"weight\"",
                        "space { name: \"wide\" dtype: \"int16\" symmetric: true qmin: -32767 }\n"

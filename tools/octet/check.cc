@@ -60,7 +60,8 @@ Status check(const std::string& path, const Invocation& invocation) {
   if (kind == Kind::kBackend) {
     OCTET_ASSIGN(const plan::BackendSpec spec, backends::parse_backend(text, path));
     if (invocation.json) {
-      print_result(Json{{"backend", spec.name}, {"operators", spec.ops.size()}});
+      print_result(Json{
+          {"backend", spec.name}, {"operators", spec.ops.size()}, {"spaces", spec.spaces.size()}});
     } else {
       print_result(cat("backend ", spec.name, ": ", spec.ops.size(), " operators, ",
                        spec.spaces.size(), " spaces\n"));

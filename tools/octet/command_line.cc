@@ -33,6 +33,21 @@ bool is_option(std::string_view argument) {
   return argument.size() > 1 && argument[0] == '-' && !(argument[1] >= '0' && argument[1] <= '9');
 }
 
+// An unset variable of a script must not switch off what it was to set.
+std::string refuse_empty(const std::string& text) {
+  return text.empty() ? "the value is empty; give one, or leave the option out" : "";
+}
+
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (CLI::Option* option : verb->get_options()) {
+      if (option->nonpositional() && option->get_type_size() > 0) {
+        option->check(CLI::Validator(refuse_empty, ""));
+      }
+    }
+  }
+}
+
 // What the parser's own message leaves out: which verb or option is not known, and the nearest.
 std::optional<Error> unknown_name(CLI::App& app, int argc, char** argv) {
   if (argc < 2 || is_option(argv[1])) return std::nullopt;
@@ -71,6 +86,12 @@ std::string verb_help(const CLI::App& app, int argc, char** argv) {
   return "octet --help";
 }
 
+// What went to stdout may not have arrived: a full disk, a closed pipe.
+int written() {
+  if (!std::cout.flush()) return report(io_error("standard output could not be written"));
+  return kDone;
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app{"Octet makes int8 ONNX models from float ones, for the hardware they will run on.",
                "octet"};
@@ -86,10 +107,14 @@ int parse_and_run(int argc, char** argv) {
 #define OCTET_VERB(name) add_##name(app, invocation);
 #include "tools/octet/verbs.def"
 #undef OCTET_VERB
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      return written();
+    }
     if (const auto unknown = unknown_name(app, argc, argv)) return report(*unknown);
     std::string message = error.what();
     for (char& c : message) c = c == '\n' ? ' ' : c;
@@ -101,8 +126,7 @@ int parse_and_run(int argc, char** argv) {
                                      : LogLevel::kNormal);
   const Status status = invocation.action();
   if (!status.ok()) return report(status.error());
-  if (!std::cout.flush()) return report(io_error("standard output could not be written"));
-  return kDone;
+  return written();
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
+#include <cmath>
 #include <iomanip>
 #include <sstream>
 
+#include "compiler/base/names.h"
 #include "tools/octet/comparison.h"
 #include "tools/octet/invocation.h"
 #include "tools/octet/model_input.h"
@@ -54,7 +56,10 @@ void print_errors(std::ostream& out, std::string_view title,
   for (const TensorError& error : errors) {
     const auto sqnr = error.sqnr();
     out << "  " << std::setw(8);
-    if (sqnr) {
+    if (error.noise == 0.0) {
+      out << "no error"
+          << "   ";
+    } else if (sqnr) {
       out << std::fixed << std::setprecision(2) << *sqnr << " dB";
     } else {
       out << "all zero"
@@ -81,26 +86,92 @@ std::string to_text(const Comparison& comparison) {
   return out.str();
 }
 
-Status check_gates(const CompareOptions& options, const Comparison& comparison) {
-  const auto worst = comparison.worst_sqnr();
-  if (options.min_sqnr && (!worst || *worst < *options.min_sqnr)) {
-    return Error(ErrorCode::kAccuracyGate, cat("the worst output has ", worst.value_or(0.0),
-                                               " dB, below --min-sqnr ", *options.min_sqnr));
+std::string two_decimals(double value) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << std::fixed << std::setprecision(2) << value;
+  return std::move(out).str();
+}
+
+struct MissedGate {
+  std::string option;
+  double asked = 0.0;
+  std::optional<double> found;  // nothing where there is no such figure
+  std::string text;
+};
+
+std::optional<MissedGate> missed_sqnr(double asked, const Comparison& comparison) {
+  MissedGate out{"--min-sqnr", asked, comparison.worst_sqnr(), ""};
+  if (comparison.outputs.empty()) {
+    out.text = cat("no output is float, so that none has the dB of --min-sqnr ", asked);
+    return out;
   }
-  if (!options.max_drop) return {};
+  for (const TensorError& error : comparison.outputs) {
+    const auto sqnr = error.sqnr();
+    // Without any difference there is no bound to the ratio, whatever figure stands for it.
+    if (error.noise == 0.0 || (sqnr && *sqnr >= asked)) continue;
+    if (!sqnr) {
+      out.text =
+          cat("output ", quote_name(error.name),
+              " is all zero in the first model and not in the second: below --min-sqnr ", asked);
+      return out;
+    }
+    out.text = cat("the worst output has ", two_decimals(comparison.worst_sqnr().value_or(0.0)),
+                   " dB, below --min-sqnr ", asked);
+  }
+  return out.text.empty() ? std::nullopt : std::optional(out);
+}
+
+std::optional<MissedGate> missed_drop(double asked, const Comparison& comparison) {
   const double drop = percent(*comparison.hits_first, comparison.rows) -
                       percent(*comparison.hits_second, comparison.rows);
-  if (drop > *options.max_drop) {
-    return Error(ErrorCode::kAccuracyGate,
-                 cat("top-1 falls by ", drop, " points, more than --max-drop ", *options.max_drop));
+  if (drop <= asked) return std::nullopt;
+  return MissedGate{
+      "--max-drop", asked, drop,
+      cat("top-1 falls by ", two_decimals(drop), " points, more than --max-drop ", asked)};
+}
+
+std::optional<MissedGate> missed_gate(const CompareOptions& options, const Comparison& comparison) {
+  std::optional<MissedGate> out;
+  if (options.min_sqnr) out = missed_sqnr(*options.min_sqnr, comparison);
+  if (!out && options.max_drop) out = missed_drop(*options.max_drop, comparison);
+  return out;
+}
+
+Json to_json(const std::optional<MissedGate>& missed) {
+  if (!missed) return nullptr;
+  return {{"gate", missed->option},
+          {"asked", missed->asked},
+          {"found", missed->found ? Json(*missed->found) : Json(nullptr)}};
+}
+
+Status check_options(const CompareOptions& options) {
+  if (options.min_sqnr && !std::isfinite(*options.min_sqnr)) {
+    return usage_error("--min-sqnr: give a number of dB");
+  }
+  if (options.max_drop && !(*options.max_drop >= 0.0 && std::isfinite(*options.max_drop))) {
+    return usage_error("--max-drop: give a number of points, at least 0");
+  }
+  if (options.max_drop && options.labels.empty()) {
+    return usage_error("--max-drop needs --labels");
   }
   return {};
 }
 
+// Labels of all samples of the data, or of those that --samples takes.
+Result<std::vector<int64_t>> labels_of(const CompareOptions& options, const ir::Graph& graph,
+                                       size_t samples) {
+  DataOptions all = options.data;
+  all.samples.reset();
+  OCTET_ASSIGN(const auto dataset, open_data(all, graph));
+  auto labels = data::read_labels(options.labels, dataset->size());
+  if (labels.ok() || samples == dataset->size()) return labels;
+  auto fewer = data::read_labels(options.labels, samples);
+  return fewer.ok() ? fewer : labels;
+}
+
 Status compare(const CompareOptions& options, const Invocation& invocation) {
-  if (options.max_drop && options.labels.empty()) {
-    return usage_error("--max-drop needs --labels");
-  }
+  OCTET_TRY(check_options(options));
   OCTET_ASSIGN(ir::Graph first, load_model(options.first));
   OCTET_ASSIGN(ir::Graph second, load_model(options.second));
   OCTET_ASSIGN(const auto dataset, open_data(options.data, first));
@@ -110,7 +181,7 @@ Status compare(const CompareOptions& options, const Invocation& invocation) {
   OCTET_ASSIGN(run.max_memory, invocation.memory_limit());
   if (options.per_tensor) run.tensors = ComparisonOptions::Tensors::kAllByName;
   if (!options.labels.empty()) {
-    OCTET_ASSIGN(run.labels, data::read_labels(options.labels, dataset->size()));
+    OCTET_ASSIGN(run.labels, labels_of(options, first, dataset->size()));
   }
   Comparison comparison;
   {
@@ -120,12 +191,16 @@ Status compare(const CompareOptions& options, const Invocation& invocation) {
                                             std::make_shared<const ir::Graph>(std::move(second)),
                                             *dataset, run));
   }
+  const std::optional<MissedGate> missed = missed_gate(options, comparison);
   if (invocation.json) {
-    print_result(to_json(comparison));
+    Json out = to_json(comparison);
+    out["missed"] = to_json(missed);
+    print_result(out);
   } else {
     print_result(to_text(comparison));
   }
-  return check_gates(options, comparison);
+  if (missed) return Error(ErrorCode::kAccuracyGate, missed->text);
+  return {};
 }
 
 }  // namespace

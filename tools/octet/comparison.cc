@@ -70,6 +70,7 @@ struct SampleResult {
   std::vector<TensorError> tensors;
   std::vector<int64_t> first_choice;
   std::vector<int64_t> second_choice;
+  int64_t classes = 0;  // of the first output
 };
 
 std::vector<ValueId> shared_values(const Graph& graph, const Graph& other) {
@@ -129,6 +130,7 @@ class Comparer {
     }
     if (!outputs_a->empty()) {
       out.first_choice = accuracy::choices(outputs_a->front());
+      out.classes = accuracy::class_count(outputs_a->front());
       out.second_choice = accuracy::choices(outputs_b->front());
     }
     return out;
@@ -149,6 +151,7 @@ class Comparer {
           return bad_data(options_.labels.size(), " labels for more rows than that");
         }
         const int64_t label = options_.labels[out.rows];
+        OCTET_TRY(accuracy::check_label(label, out.rows, sample.classes));
         first_hits += sample.first_choice[row] == label ? 1 : 0;
         second_hits += sample.second_choice[row] == label ? 1 : 0;
       }

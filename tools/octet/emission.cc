@@ -4,6 +4,7 @@
 #include "compiler/onnx/export.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/apply.h"
+#include "compiler/plan/effective_formats.h"
 #include "passes/lift_opset.h"
 #include "tools/octet/version.h"
 
@@ -30,10 +31,13 @@ Result<ir::Graph> apply_and_emit(ir::Graph canonical, const plan::QuantPlan& pla
   OCTET_TRY(plan::apply_plan(canonical, plan));
   canonical.model.producer_name = "octet";
   canonical.model.producer_version = kVersion;
-  if (!plan.formats.empty()) canonical.model.metadata.emplace_back("octet.formats", plan.formats);
+  const std::string formats = plan::effective_formats(plan);
+  if (!formats.empty()) canonical.model.metadata.emplace_back("octet.formats", formats);
   if (plan.data_free) canonical.model.metadata.emplace_back("octet.data_free", "true");
-  OCTET_TRY(lift_to(spec.opset, canonical));
-  OCTET_TRY(backends::emit(canonical, spec, from));
+  plan::BackendSpec target = spec;
+  target.opset = plan::needed_opset(spec, plan);
+  OCTET_TRY(lift_to(target.opset, canonical));
+  OCTET_TRY(backends::emit(canonical, target, from));
   return canonical;
 }
 

@@ -4,6 +4,7 @@
 #include "compiler/base/names.h"
 #include "compiler/ops/schema.h"
 #include "compiler/plan/placement.h"
+#include "tools/octet/body_products.h"
 #include "tools/octet/model_input.h"
 
 namespace octet::tools {
@@ -33,6 +34,7 @@ class Inspection {
     CanonicalOptions options;
     options.weights = CanonicalOptions::NonFiniteWeights::kAllowed;
     OCTET_ASSIGN(const ir::Graph canonical, load_canonical(path, options));
+    in_bodies_ = products_in_bodies(canonical);
     for (const std::string& name : backends::builtin_backends()) {
       OCTET_ASSIGN(const plan::BackendSpec spec, backends::load_backend(name));
       coverage_.push_back(cover(canonical, spec));
@@ -51,6 +53,7 @@ class Inspection {
                 {"not_executable", unknown_},
                 {"shared_weights", shared_},
                 {"parameters", parameters()},
+                {"products_in_bodies", in_bodies_},
                 {"backends", Json::object()}};
     for (ir::ValueId id : graph_.required_inputs()) out["inputs"].push_back(value_json(id));
     for (ir::ValueId id : graph_.outputs()) out["outputs"].push_back(value_json(id));
@@ -80,6 +83,9 @@ class Inspection {
     }
     for (const auto& [name, uses] : shared_) {
       out += cat("shared     ", quote_name(name), " is the weight of ", uses, " nodes\n");
+    }
+    for (const auto& [where, count] : in_bodies_) {
+      out += cat("stays float ", count, " x ", where, "\n");
     }
     for (const Coverage& coverage : coverage_) {
       out += cat("backend    ", coverage.backend, ": ", coverage.linear_integer, " of ",
@@ -127,6 +133,7 @@ class Inspection {
       const int32_t unit = placement.units.of_node[id.index()];
       if (unit >= 0 && placement.integer[static_cast<size_t>(unit)]) ++out.linear_integer;
     }
+    for (const auto& [where, count] : products_in_bodies(canonical)) out.linear += count;
     return out;
   }
 
@@ -174,6 +181,7 @@ class Inspection {
   int64_t quantized_ = 0;  // nodes that only a quantized model has
   std::map<std::string, std::string> unknown_;
   std::map<std::string, int64_t> shared_;
+  std::map<std::string, int64_t> in_bodies_;
   std::vector<Coverage> coverage_;
 };
 

@@ -8,10 +8,24 @@ namespace {
 std::string to_text(const std::vector<ListEntry>& entries) {
   size_t width = 0;
   for (const ListEntry& entry : entries) width = std::max(width, entry.name.size());
+  // Columns but for the last, whose lines end where they end.
+  std::vector<size_t> widths;
+  for (const ListEntry& entry : entries) {
+    widths.resize(std::max(widths.size(), entry.fields.size()), 0);
+    for (size_t i = 0; i + 1 < entry.fields.size(); ++i) {
+      widths[i] = std::max(widths[i], entry.fields[i].second.size());
+    }
+  }
   std::string out;
   for (const ListEntry& entry : entries) {
     out += entry.name + std::string(width - entry.name.size(), ' ');
-    for (const auto& [key, text] : entry.fields) out += "  " + text;
+    for (size_t i = 0; i < entry.fields.size(); ++i) {
+      const std::string& text = entry.fields[i].second;
+      out += "  " + text;
+      if (i + 1 < entry.fields.size()) {
+        out += std::string(widths[i] - std::min(widths[i], text.size()), ' ');
+      }
+    }
     out += '\n';
   }
   return out;

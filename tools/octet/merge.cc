@@ -24,7 +24,9 @@ Status check_apart(const std::string& first, const calibration::Statistics& earl
   if (common == static_cast<int64_t>(all)) {
     return usage_error(quote_name(first), " and ", quote_name(second), " hold the same ", common,
                        common == 1 ? " sample" : " samples", ", which would count twice; give ",
-                       "each shard once");
+                       earlier.digests.size() == part.digests.size()
+                           ? "each shard once"
+                           : "the shards, or the whole that holds them, not both");
   }
   log_warning(cat(quote_name(first), " and ", quote_name(second), " have ", common,
                   common == 1 ? " sample" : " samples", " in common, which count twice"));
@@ -51,7 +53,8 @@ Status merge(const MergeOptions& options, const Invocation& invocation) {
   if (invocation.json) {
     print_result(Json{{"output", options.output},
                       {"samples", merged->samples},
-                      {"tensors", merged->tensors.size()}});
+                      {"tensors", merged->tensors.size()},
+                      {"second_order_layers", merged->layers.size()}});
   } else {
     print_result(cat("wrote      ", options.output, ": ", merged->samples, " samples from ",
                      options.inputs.size(), " files\n"));

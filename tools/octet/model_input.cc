@@ -62,8 +62,11 @@ Status check_weights(const ir::Graph& graph) {
 
 Result<ir::Graph> load_model(const std::string& path) {
   auto graph = onnx::import_model(path);
-  if (!graph.ok() && graph.error().code() != ErrorCode::kIo) return graph.error().in(path);
-  return graph;
+  if (graph.ok()) return graph;
+  // Errors of a file name it; one of a data file beside the model does not say whose it is.
+  const bool named = graph.error().code() == ErrorCode::kIo &&
+                     graph.error().message().rfind(quote_name(path) + ":", 0) == 0;
+  return named ? graph.error() : graph.error().in(path);
 }
 
 bool is_quantization(const ir::Node& node) {
@@ -116,8 +119,8 @@ void add_data_options(CLI::App& verb, DataOptions& options) {
   verb.add_option(
       "--data", options.path,
       "Samples: a folder of JPEG or PNG pictures (with --preprocess), .npy, .npz, a "
-      "folder of .npz or of ONNX test_data_set_*, or random:N; quantize and plan also take "
-      "none (ranges from the model's batch norms)");
+      "folder of .npz or of ONNX test_data_set_*, or random:N (at most 1000000); quantize and plan "
+      "also take none (ranges from the model's batch norms)");
   verb.add_option("--preprocess", options.preprocess,
                   "How pictures become tensors: size=HxW,channels=rgb|bgr|gray,mean=M[:M:M],"
                   "std=S[:S:S],fit=stretch|crop,layout=nchw|nhwc, or a textproto file");
@@ -153,6 +156,10 @@ Result<std::unique_ptr<data::Dataset>> open_data(const DataOptions& options,
 }
 
 Status check_output_path(const std::string& output, const std::vector<std::string>& inputs) {
+  if (output == "-") {
+    return usage_error(
+        "-o -: results are not written to standard output; name a file (./- for one named so)");
+  }
   if (is_directory(output)) {
     return usage_error("the output ", quote_name(output), " is a folder; name a file");
   }

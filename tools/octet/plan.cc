@@ -57,8 +57,9 @@ Status make(const PlanVerbOptions& options, const Invocation& invocation) {
   OCTET_TRY(write_file_atomic(options.output, made.to_text()));
   const PlanSummary summary = summarize(*graph, made);
   if (invocation.json) {
-    Json out = {
-        {"output", options.output}, {"plan", to_json(summary)}, {"accuracy", accuracy_json(done)}};
+    Json out = {{"model", options.model},   {"output", options.output},
+                {"backend", spec.name},     {"samples", done.samples},
+                {"plan", to_json(summary)}, {"accuracy", accuracy_json(done)}};
     out["data_free"] = made.data_free;
     if (targets) out["target"] = to_json(*targets);
     print_result(out);

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "compiler/ops/schema.h"
+#include "compiler/plan/effective_formats.h"
 #include "compiler/plan/formats.h"
 #include "compiler/plan/unit.h"
+#include "tools/octet/body_products.h"
 
 namespace octet::tools {
 namespace {
@@ -43,16 +45,29 @@ std::string samples_text(const MadePlan& made) {
   if (made.plan.data_free && made.report) {
     return "data-free  ranges and means from batch norms, no samples\n";
   }
-  return cat("calibrated on ", made.samples, " samples", made.plan.data_free ? " (data-free)" : "",
-             "\n");
+  return cat("calibrated on ", made.samples, made.samples == 1 ? " sample" : " samples",
+             made.plan.data_free ? " (data-free)" : "", "\n");
 }
 
 namespace {
 
+bool asks_for_int4(const plan::QuantPlan& plan) {
+  const auto formats = plan::parse_formats(plan.formats);
+  return formats.ok() && formats->weights == plan::WeightWidth::kInt4;
+}
+
 // The number formats of a plan in words; empty where they are the backend's own.
 std::string formats_of(const plan::QuantPlan& plan) {
   const auto formats = plan::parse_formats(plan.formats);
-  return formats.ok() ? plan::describe(*formats) : std::string();
+  if (!formats.ok()) return {};
+  std::string out = plan::describe(*formats);
+  if (!asks_for_int4(plan)) return out;
+  const int64_t narrow = plan::narrow_layer_count(plan);
+  out += cat("; ", narrow, narrow == 1 ? " layer has" : " layers have", " int4 weights");
+  if (narrow == 0 && formats->narrow_layers == plan::NarrowLayers::kInner) {
+    out += " (--narrow-layers all takes first and last ones, too)";
+  }
+  return out;
 }
 
 Json recipe_json(const MadePlan& made) {
@@ -98,6 +113,7 @@ std::string recipe_text(const MadePlan& made) {
 Json accuracy_json(const MadePlan& made) {
   Json out = recipe_json(made);
   if (!made.plan.formats.empty()) out["formats"] = made.plan.formats;
+  if (asks_for_int4(made.plan)) out["int4_layers"] = plan::narrow_layer_count(made.plan);
   if (made.report && made.report->targeted > 0) {
     out["rounded_towards_float"] = made.report->targeted;
   }
@@ -138,7 +154,7 @@ PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
     // Shape arithmetic and factors of weights are no candidates for integers.
     const bool computes_float =
         node.output().valid() &&
-        canonical.value(node.output()).type.storage == ir::DType::kFloat32 &&
+        numerics::is_floating_point(canonical.value(node.output()).type.storage) &&
         !plan::is_constant_like(canonical, node.output());
     if (schema != nullptr && !computes_float) continue;
     const bool linear = schema != nullptr && schema->weight_channel_axis != nullptr;
@@ -148,6 +164,11 @@ PlanSummary summarize(const ir::Graph& canonical, const plan::QuantPlan& plan) {
     out.nodes_integer += integer ? 1 : 0;
     out.linear_integer += linear && integer ? 1 : 0;
     if (!integer) ++out.float_reasons[cat(remark.op_type, ": ", short_reason(remark.reason))];
+  }
+  for (const auto& [reason, count] : products_in_bodies(canonical)) {
+    out.linear += count;
+    out.nodes += count;
+    out.float_reasons[reason] += count;
   }
   return out;
 }
@@ -167,6 +188,9 @@ std::string to_text(const PlanSummary& summary) {
   out << "integers   " << summary.linear_integer << " of " << summary.linear
       << " products of weights, " << summary.nodes_integer << " of " << summary.nodes
       << " operators\n";
+  if (summary.nodes_integer == 0) {
+    out << "           nothing was quantized: the model computes in float as before\n";
+  }
   std::vector<std::pair<std::string, int64_t>> reasons(summary.float_reasons.begin(),
                                                        summary.float_reasons.end());
   std::stable_sort(reasons.begin(), reasons.end(),

@@ -153,7 +153,12 @@ class Quantization {
       out << "size       " << std::setprecision(2) << static_cast<double>(*before) / 1e6
           << " MB -> " << static_cast<double>(*after) / 1e6 << " MB\n";
     }
-    if (worst) {
+    const bool exact =
+        worst && std::all_of(error_->comparison.outputs.begin(), error_->comparison.outputs.end(),
+                             [](const auto& each) { return each.noise == 0.0; });
+    if (exact) {
+      out << "error      none at any output, on " << error_->on << '\n';
+    } else if (worst) {
       out << "error      " << std::setprecision(1) << *worst << " dB SQNR at the worst output, on "
           << error_->on << '\n';
     }

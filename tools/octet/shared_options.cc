@@ -55,8 +55,10 @@ void add_plan_options(CLI::App& verb, PlanOptions& options) {
       "--weights", options.weights,
       "Integers of weights: int8, or int4 (operator set 21) with the first and the last "
       "layer at int8; the backend's own when absent");
-  verb.add_option("--narrow-layers", options.narrow_layers,
-                  "Which layers have 4-bit weights: inner (all but the first and the last) or all");
+  verb.add_option(
+      "--narrow-layers", options.narrow_layers,
+      "Which layers have 4-bit weights: inner (all but the first and the last), all, or "
+      "named (those that overrides of the recipe name)");
   verb.add_option(
       "--weight-granularity", options.weight_granularity,
       "What shares a scale: per-channel, per-tensor, or block:SIZE, as block:32 (so many "
@@ -94,12 +96,18 @@ Result<ChosenEffort> chosen_effort(const PlanOptions& options, Samples samples) 
     if (!effort.empty()) return bad_data("--effort ", effort, ": ", why);
     return ChosenEffort{Effort::kFast, why};
   }
-  const std::string_view why = samples == Samples::kMadeUp
-                                   ? "made-up samples say nothing about rounding"
-                               : samples == Samples::kSecondOrder
-                                   ? "changes are judged on them, and a statistics file has none"
-                                   : "a statistics file holds ranges, not samples";
-  if (!effort.empty()) return usage_error("--effort ", effort, " needs real samples: ", why);
+  const std::string_view why =
+      samples == Samples::kMadeUp ? "made-up samples say nothing about rounding"
+      : samples == Samples::kSecondOrder
+          ? "changes are judged on them, and a statistics file has none"
+      : samples == Samples::kNone ? "a statistics file of ranges tells nothing of rounding; octet "
+                                    "calibrate --second-order makes one that does"
+                                  : "there are none";
+  if (!effort.empty())
+    return usage_error("--effort ", effort,
+                       samples == Samples::kNone ? " needs samples or their second order: "
+                                                 : " needs real samples: ",
+                       why);
   return ChosenEffort{Effort::kFast, std::string(why)};
 }
 
@@ -153,6 +161,9 @@ Result<plan::Recipe> chosen_recipe(const PlanOptions& options) {
     OCTET_ASSIGN(recipe.range, calibration::parse_range_method(options.range));
   }
   OCTET_TRY(put_formats(options, recipe.formats));
+  const Status settled = plan::settle_formats(recipe);
+  if (!settled.ok() && !options.recipe.empty()) return settled.error().in(options.recipe);
+  OCTET_TRY(settled);
   return recipe;
 }
 

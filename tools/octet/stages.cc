@@ -156,13 +156,13 @@ Result<MadePlan> plan_from_file(const std::string& statistics,
         seen.samples < accuracy::kLeastStatisticsSamples ? Samples::kTooFew : Samples::kSecondOrder;
     if (seen.data_free) samples = Samples::kMadeUp;
   }
-  OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options, samples));
+  OCTET_ASSIGN(const ChosenEffort effort, chosen_effort(options, samples).in(statistics));
   MadePlan out;
   out.samples = seen.samples;
   out.from_statistics = true;
   if (effort.effort == Effort::kFast) {
-    out.why_fast = effort.why;
-    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, seen, spec, recipe));
+    out.why_fast = options.effort.empty() ? cat(statistics, ": ", effort.why) : effort.why;
+    OCTET_ASSIGN(out.plan, plan::make_plan(*graph, seen, spec, recipe).in(statistics));
     out.real = graph;
     return out;
   }
@@ -172,7 +172,7 @@ Result<MadePlan> plan_from_file(const std::string& statistics,
   Progress progress(invocation, "rounding layers", "done");
   run.progress = [&](const std::string&, size_t done, size_t all) { progress.update(done, all); };
   OCTET_ASSIGN(accuracy::RecipeResult made,
-               accuracy::plan_from_statistics(graph, seen, spec, recipe, run));
+               accuracy::plan_from_statistics(graph, seen, spec, recipe, run).in(statistics));
   out.plan = std::move(made.plan);
   out.report = made.report;
   out.real = made.equalized;

@@ -136,6 +136,10 @@ class TargetRun {
     judge_.emplace(std::move(judge).value());
     out_.judged_on = cat(judge_->size(), seen_ ? " of the calibration samples"
                                                : " samples not used for calibration");
+    if (!targets_.metric_command.empty()) {
+      out_.judged_on =
+          cat(targets_.min_sqnr ? out_.judged_on + " and " : "", "the data of --metric-command");
+    }
     return {};
   }
 

@@ -280,13 +280,13 @@ TEST_F(EditedPlan, OfAVendorNeedsTheDescription) {
                {"\"chip\"", "give --backend FILE"});
 }
 
-TEST_F(EditedPlan, OfAVendorWhoseNameIsABuiltInOne) {
+TEST_F(EditedPlan, OfAVendorThatNamesABuiltInBackend) {
   const std::string chip = folder_.put(
       "chip.textproto",
-      "name: \"x86\"\nspace { name: \"a\" dtype: \"int8\" }\nspace { name: \"w\" dtype: \"int8\" "
+      "name: \"chip\"\nspace { name: \"a\" dtype: \"int8\" }\nspace { name: \"w\" dtype: \"int8\" "
       "symmetric: true per_channel: true qmin: -127 }\n"
       "op { type: [\"Conv\", \"Gemm\"] data: \"a\" weight: \"w\" }\n");
-  refused_plan(plan(chip), "fingerprint", "fingerprint",
+  refused_plan(plan(chip), "backend: \"chip\"", "backend: \"x86\"",
                {"\"x86\" takes uint8 here, not int8", "--backend FILE"});
 }
 

@@ -242,6 +242,7 @@ TEST(Analyze, WildScalesOfADepthwiseLayerAreFoundAndAScalePerChannelCuresThem) {
   const HeldSamples samples = testing::normal_samples(20, {1, 8, 12, 12}, 5);
   std::string text =
       must(read_file(std::string(OCTET_SOURCE_DIR) + "/backends/toy/backend.textproto"));
+  text = testing::replaced_once(text, "name: \"toy\"", "name: \"per_tensor\"");
   const std::string per_channel = "per_channel: true";
   text.erase(text.find(per_channel), per_channel.size());
   const Subject subject(graph, samples, must(backends::parse_backend(text, "per_tensor")));

@@ -17,6 +17,7 @@ Statistics example() {
   Statistics out;
   out.fingerprint = "abc";
   out.samples = 2;
+  out.digests = {1, 2};
   TensorStatistics& tensor = out.tensors["a name with spaces, \n and 100%"];
   tensor.samples = 2;
   tensor.elements = 3;
@@ -72,6 +73,7 @@ TEST(Statistics, MergeInAnyOrderAlike) {
 
 TEST(Statistics, RememberTheirSamples) {
   Statistics a = example();
+  a.samples = 3;
   a.digests = {1, 3, ~uint64_t{0}};
   Statistics b = example();
   b.digests = {2, 3};
