@@ -88,6 +88,24 @@ double OutputErrors::joint_sqnr(Half half) const {
   return -10.0 * std::log10(worst * std::pow(sum / static_cast<double>(noise.size()), 0.25));
 }
 
+double OutputErrors::effective_samples() const {
+  std::vector<double> sums;
+  std::vector<double> squares;
+  for (const auto& sample : samples_) {
+    sums.resize(std::max(sums.size(), sample.size()));
+    squares.resize(sums.size());
+    for (size_t k = 0; k < sample.size(); ++k) {
+      sums[k] += sample[k].power;
+      squares[k] += sample[k].power * sample[k].power;
+    }
+  }
+  auto least = static_cast<double>(samples_.size());
+  for (size_t k = 0; k < sums.size(); ++k) {
+    if (squares[k] > 0.0) least = std::min(least, sums[k] * sums[k] / squares[k]);
+  }
+  return least;
+}
+
 double OutputErrors::joint_noise() const { return std::pow(10.0, -joint_sqnr() / 10.0); }
 
 OutputErrors::Gain OutputErrors::gain_over(const OutputErrors& other) const {

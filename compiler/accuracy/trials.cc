@@ -50,6 +50,11 @@ bool Trials::falls(const OutputErrors& from, const OutputErrors& to) {
          to.worst_sqnr().value_or(0.0) < from.worst_sqnr().value_or(0.0) - kSlack;
 }
 
+bool Trials::rises(const OutputErrors& from, const OutputErrors& to) {
+  return to.joint_sqnr() > from.joint_sqnr() &&
+         to.worst_sqnr().value_or(0.0) >= from.worst_sqnr().value_or(0.0);
+}
+
 Result<std::optional<Trials::Better>> Trials::better(const plan::QuantPlan& plan, Bar bar) {
   const std::optional<Better> no;
   const Judge& judge = setting_.judge;
@@ -63,14 +68,14 @@ Result<std::optional<Trials::Better>> Trials::better(const plan::QuantPlan& plan
   }
   OCTET_ASSIGN(OutputErrors all, errors_of(judge, *draft_, plan, SIZE_MAX));
   const OutputErrors::Gain gain = all.gain_over(errors_);
-  if (gain.db < bar.gain || gain.significance < bar.significance || falls(errors_, all) ||
+  if (gain.db < bar.gain || gain.significance < bar.significance || !rises(errors_, all) ||
       all.joint_sqnr() < report_.before - kSlack) {
     return no;
   }
   // More samples see more of the tails that clipping cuts.
   spent_ += trial_cost();
   OCTET_ASSIGN(OutputErrors seen, errors_of(setting_.confirm, *draft_, plan, SIZE_MAX));
-  if (seen.gain_over(confirmed_).db < 0.0 || falls(confirmed_, seen)) return no;
+  if (seen.gain_over(confirmed_).db < 0.0 || !rises(confirmed_, seen)) return no;
   return std::optional<Better>({std::move(all), std::move(seen), gain.db});
 }
 

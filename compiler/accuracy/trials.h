@@ -61,8 +61,14 @@ class Trials {
   // In the place of the current draft, unless its outputs are further from float on the judged
   // samples or on all together.
   Status adopt(std::unique_ptr<Draft> draft, std::vector<KeptChange> changes);
+  // Whether the noise summed over samples falls, and not at the cost of the worst output: a typical
+  // sample says nothing of those that matter most, as pictures with something to detect.
+  static bool rises(const OutputErrors& from, const OutputErrors& to);
   // Whether the noise summed over samples rises by more than a little; it hangs on few of them.
   static bool falls(const OutputErrors& from, const OutputErrors& to);
+
+  // OutputErrors::effective_samples of those judged.
+  double effective_samples() const { return errors_.effective_samples(); }
 
   Draft& draft() { return *draft_; }
   const Draft& draft() const { return *draft_; }

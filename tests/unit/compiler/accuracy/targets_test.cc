@@ -259,6 +259,18 @@ TEST(Judge, CountsNoiseAgainstPowerAndTheWorstOutputRules) {
   EXPECT_LT(broken.joint_sqnr(), -100.0);
 }
 
+TEST(Judge, KnowsHowFewSamplesSpeakForAnOutput) {
+  const OutputError quiet{0.0, 0.0};
+  const OutputError one{1.0, 0.1};
+  const OutputError three{3.0, 0.1};
+  EXPECT_DOUBLE_EQ(OutputErrors({{one}, {one}, {one}, {one}}).effective_samples(), 4.0);
+  EXPECT_DOUBLE_EQ(OutputErrors({{one}, {quiet}, {quiet}, {quiet}}).effective_samples(), 1.0);
+  // 16 / 10; the output that fewest speak for counts.
+  EXPECT_DOUBLE_EQ(OutputErrors({{one, one}, {one, three}}).effective_samples(), 1.6);
+  // An output that is zero everywhere has nothing to say.
+  EXPECT_DOUBLE_EQ(OutputErrors({{one, quiet}, {one, quiet}}).effective_samples(), 2.0);
+}
+
 TEST(Judge, ATypicalSampleDecidesNotTheLoudest) {
   std::vector<std::vector<OutputError>> before(10, {{1.0, 0.01}});
   std::vector<std::vector<OutputError>> after(10, {{1.0, 0.009}});
