@@ -122,17 +122,6 @@ std::vector<CandidateRange> candidate_ranges(const TensorStatistics& statistics,
   return out;
 }
 
-bool cuts_rare_tail(const TensorStatistics& statistics, const Range& range) {
-  constexpr double kCommon = 2.0 / 3.0;
-  const auto samples = static_cast<double>(statistics.samples);
-  if (samples < 1.0) return false;
-  const double mean_min = statistics.sum_of_sample_min.value() / samples;
-  const double mean_max = statistics.sum_of_sample_max.value() / samples;
-  const bool cuts_low = range.min > statistics.min && mean_min > kCommon * statistics.min;
-  const bool cuts_high = range.max < statistics.max && mean_max < kCommon * statistics.max;
-  return cuts_low || cuts_high;
-}
-
 std::vector<CandidateRange> resized_ranges(const Range& current) {
   std::vector<CandidateRange> out;
   for (const double factor : {1.03, 1.06, 1.1, 0.97, 0.94, 0.9, 0.8}) {

@@ -33,13 +33,6 @@ std::vector<CandidateRange> candidate_ranges(const calibration::TensorStatistics
                                              const calibration::Range& current, int64_t levels,
                                              calibration::RangeShape shape);
 
-// Whether the range ends short of values that few samples have: of an end beyond which the mean
-// sample's own extreme reaches less than 2/3 of the way from zero to the greatest. Of such a tail
-// no small set of samples can tell what clipping it costs, and those that have it are often the
-// ones that matter, as pictures with something to detect.
-bool cuts_rare_tail(const calibration::TensorStatistics& statistics,
-                    const calibration::Range& range);
-
 // A little wider and narrower than `current`: another step puts what the network reads most often
 // (a flat background, the grid of an 8-bit picture) elsewhere between two levels.
 std::vector<CandidateRange> resized_ranges(const calibration::Range& current);

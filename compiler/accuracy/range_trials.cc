@@ -81,13 +81,6 @@ void find_candidates(const Draft& draft, Group& group, const ir::QuantParams& pa
   group.promise = power > 0.0 ? (now - least) / power : 0.0;
 }
 
-bool cuts_rare_tail(const Draft& draft, const Group& group, const Range& range) {
-  return std::any_of(group.values.begin(), group.values.end(), [&](const std::string& value) {
-    const auto it = draft.proposals.tensors.find(value);
-    return it != draft.proposals.tensors.end() && accuracy::cuts_rare_tail(it->second, range);
-  });
-}
-
 enum class Ranges { kClipping, kResized };
 
 // kClipping: what promises most first. kResized: in the order of the graph, since what is read
@@ -113,9 +106,6 @@ std::vector<Group> groups(const Draft& draft, Ranges which) {
     } else if (!has_fixed_range(draft, group)) {
       group.candidates = resized_ranges(group.current);
     }
-    std::erase_if(group.candidates, [&](const CandidateRange& candidate) {
-      return cuts_rare_tail(draft, group, candidate.range);
-    });
     if (!group.candidates.empty()) out.push_back(std::move(group));
   }
   std::stable_sort(out.begin(), out.end(),
@@ -162,9 +152,9 @@ Status try_group(Trials& trials, const Group& group) {
 
 Status try_ranges(Trials& trials) {
   // With fewer, what is gained tensor by tensor is learnt by heart.
-  constexpr double kLeastEffectiveSamples = 12.0;
+  constexpr double kLeastShareOfSamples = 0.25;
   constexpr size_t kSweeps = 2;
-  if (trials.effective_samples() < kLeastEffectiveSamples) return {};
+  if (trials.share_of_effective_samples() < kLeastShareOfSamples) return {};
   for (size_t sweep = 0; sweep < kSweeps; ++sweep) {
     const size_t before = trials.kept();
     for (const Ranges which : {Ranges::kClipping, Ranges::kResized}) {

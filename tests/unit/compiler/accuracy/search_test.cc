@@ -228,26 +228,6 @@ TEST(CandidateRanges, ATailIsCutTheMoreTheLowerThePower) {
   EXPECT_EQ(both.min < 0.0F, true);
 }
 
-TEST(CandidateRanges, TailsThatFewSamplesHaveAreKnown) {
-  TensorStatistics statistics;
-  statistics.samples = 10;
-  statistics.elements = 1000;
-  for (int i = 0; i < 10; ++i) {
-    statistics.sum_of_sample_min.add(-9.0F);                   // all samples alike
-    statistics.sum_of_sample_max.add(i == 0 ? 20.0F : 10.0F);  // one sticks out
-  }
-  statistics.min = -9.0F;
-  statistics.max = 20.0F;
-  EXPECT_FALSE(cuts_rare_tail(statistics, {-9.0F, 20.0F}));
-  EXPECT_FALSE(cuts_rare_tail(statistics, {-5.0F, 20.0F}));
-  EXPECT_TRUE(cuts_rare_tail(statistics, {-9.0F, 19.0F}));
-  statistics.max = 12.0F;
-  EXPECT_FALSE(cuts_rare_tail(statistics, {-9.0F, 8.0F}));
-  statistics.min = -30.0F;
-  EXPECT_TRUE(cuts_rare_tail(statistics, {-29.0F, 12.0F}));
-  EXPECT_FALSE(cuts_rare_tail(statistics, {-31.0F, 13.0F}));
-}
-
 TEST(CandidateRanges, HoldZeroAndDiffer) {
   std::vector<float> values = testing::normal_values(5000, 3, 0.1F);
   for (float& value : values) value += 5.0F;
