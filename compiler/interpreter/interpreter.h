@@ -19,8 +19,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual Status observe(ir::ValueId id, const ir::Tensor& value) = 0;
   // Under ElementOrder::kAny, in place of observe(): elements as [batch, channels / block,
-  // spatial..., block] of a value of rank 4 or 5, the last block narrower where channels do not fill
-  // it.
+  // spatial..., block] of a value of rank 4 or 5, the last block narrower where channels do not
+  // fill it.
   virtual Status observe_blocks(ir::ValueId id, const ir::Tensor& value, int64_t /*block*/) {
     return observe(id, value);
   }
