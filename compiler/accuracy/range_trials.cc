@@ -151,10 +151,7 @@ Status try_group(Trials& trials, const Group& group) {
 }  // namespace
 
 Status try_ranges(Trials& trials) {
-  // With fewer, what is gained tensor by tensor is learnt by heart.
-  constexpr double kLeastShareOfSamples = 0.25;
   constexpr size_t kSweeps = 2;
-  if (trials.share_of_effective_samples() < kLeastShareOfSamples) return {};
   for (size_t sweep = 0; sweep < kSweeps; ++sweep) {
     const size_t before = trials.kept();
     for (const Ranges which : {Ranges::kClipping, Ranges::kResized}) {

@@ -9,8 +9,7 @@ namespace octet::accuracy {
 // error promises most, then a little wider and narrower ones in the order of the graph, since what
 // is read first is felt by all behind it. Never many at once: clipping gains on typical samples and
 // loses on rare ones, and a gain of many tensors together hides that (a face detector: 1.2 dB up on
-// the typical judged sample, 0.8 dB down in sum over others). Nothing where less than a
-// quarter of the samples speaks for some output (OutputErrors::effective_samples).
+// the typical judged sample, 0.8 dB down in sum over others).
 Status try_ranges(Trials& trials);
 
 }  // namespace octet::accuracy

@@ -17,6 +17,8 @@ constexpr size_t kMostJudged = 48;
 
 // At most kMostJudged of the samples 2 i + `first`; draft.h keeps the odd ones out of the
 // proposals.
+constexpr double kLeastShareOfSamples = 0.25;
+
 std::vector<size_t> every_second(size_t count, size_t first) {
   const size_t all = (count + 1 - first) / 2;
   const size_t used = std::min(all, kMostJudged);
@@ -53,6 +55,8 @@ Result<double> cost_of_sample(const std::shared_ptr<const ir::Graph>& graph,
 Status search_from(Trials& trials, Workbench& bench, Workbench& half) {
   OCTET_TRY(trials.begin());
   OCTET_TRY(try_recipes(bench, half, trials));
+  // Tensor by tensor and layer by layer, a few loud samples would be learnt by heart.
+  if (trials.share_of_effective_samples() < kLeastShareOfSamples) return {};
   // The last two stages get their share, whatever ranges there are to try.
   trials.limit(0.8);
   OCTET_TRY(try_ranges(trials));

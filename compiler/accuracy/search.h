@@ -13,9 +13,10 @@
 // (judge.h, gain_over) and the noise summed over samples falls, and is made again from all samples.
 // A single change stays if a typical sample's outputs come nearer by more than chance explains, do
 // not go further from float on the half that candidates come from, and the noise summed over
-// samples does not rise. No clock decides: trials are bounded by the multiply-adds they take, so
-// the plan is the same for any number of threads on any machine, unless the search is interrupted;
-// then the best so far is the result.
+// samples falls. Where less than a quarter of the samples speaks for some output
+// (OutputErrors::effective_samples), the search ends after whole recipes. No clock decides: trials
+// are bounded by the multiply-adds they take, so the plan is the same for any number of threads on
+// any machine, unless the search is interrupted; then the best so far is the result.
 #pragma once
 
 #include <functional>
