@@ -34,16 +34,23 @@ std::shared_ptr<const Graph> moves() {
   return std::make_shared<const Graph>(must(ir::parse(kMoves)));
 }
 
+// Sample i is between -(i + 1) and 2 (i + 1).
 class RandomSamples : public data::Dataset {
  public:
-  size_t size() const override { return 7; }
+  RandomSamples(size_t count, std::vector<int64_t> shape)
+      : count_(count), shape_(std::move(shape)) {}
+  size_t size() const override { return count_; }
   Result<data::Sample> get(size_t index) const override {
     Random random(index + 1);
-    OCTET_ASSIGN(Tensor tensor, Tensor::zeros(ir::DType::kFloat32, {1, 6, 2, 2}));
+    OCTET_ASSIGN(Tensor tensor, Tensor::zeros(ir::DType::kFloat32, shape_));
     const float reach = static_cast<float>(index + 1);
     for (float& x : tensor.mutable_data<float>()) x = random.between(-reach, 2.0F * reach);
     return data::Sample{std::move(tensor)};
   }
+
+ private:
+  size_t count_;
+  std::vector<int64_t> shape_;
 };
 
 std::vector<std::string> derived_names(const Graph& graph, const std::set<ValueId>& values,
@@ -68,7 +75,7 @@ TEST(Derivations, AreMovesAndConcatsOfWhatIsObserved) {
 
 TEST(Derivations, GiveWhatLookingGives) {
   const auto graph = moves();
-  const RandomSamples samples;
+  const RandomSamples samples(7, {1, 6, 2, 2});
   CalibrateOptions options;
   options.values = options.histograms = observable_values(*graph);
   for (const size_t threads : {size_t{1}, size_t{3}}) {
@@ -96,20 +103,9 @@ constexpr const char* kLargeMoves = R"(graph "g" {
   output %u
 })";
 
-class LargeSamples : public data::Dataset {
- public:
-  size_t size() const override { return 3; }
-  Result<data::Sample> get(size_t index) const override {
-    Random random(index + 1);
-    OCTET_ASSIGN(Tensor tensor, Tensor::zeros(ir::DType::kFloat32, {1, 6, 64, 60}));
-    for (float& x : tensor.mutable_data<float>()) x = random.between(-1.0F, 2.0F);
-    return data::Sample{std::move(tensor)};
-  }
-};
-
 TEST(Derivations, OfPartlyCountedTensorsDoNotHangOnWhatElseIsObserved) {
   const auto graph = std::make_shared<const Graph>(must(ir::parse(kLargeMoves)));
-  const LargeSamples samples;
+  const RandomSamples samples(3, {1, 6, 64, 60});
   CalibrateOptions options;
   options.values = options.histograms = observable_values(*graph);
   const Statistics together = must(calibrate(graph, samples, options));
