@@ -163,9 +163,7 @@ class StatisticsObserver : public interpreter::Observer {
 std::set<ValueId> observable_values(const Graph& graph) {
   std::set<ValueId> out;
   for (size_t i = 0; i < graph.value_count(); ++i) {
-    const ir::Value& value = graph.value(ValueId(i));
-    if (!value.alive || value.is_constant() || value.type.storage != ir::DType::kFloat32) continue;
-    if (value.producer.valid() || value.is_input) out.insert(ValueId(i));
+    if (is_observable(graph, ValueId(i))) out.insert(ValueId(i));
   }
   return out;
 }

@@ -27,12 +27,14 @@ std::optional<std::vector<ValueId>> parts_of(const Node& node) {
   return one ? std::optional(std::vector<ValueId>{node.inputs[0]}) : std::nullopt;
 }
 
-bool can_be_observed(const Graph& graph, ValueId id) {
-  return id.valid() && !graph.value(id).is_constant() &&
-         graph.value(id).type.storage == ir::DType::kFloat32;
-}
-
 }  // namespace
+
+bool is_observable(const Graph& graph, ValueId id) {
+  if (!id.valid()) return false;
+  const ir::Value& value = graph.value(id);
+  return value.alive && !value.is_constant() && value.type.storage == ir::DType::kFloat32 &&
+         (value.producer.valid() || value.is_input);
+}
 
 void add_parts(const Graph& graph, std::set<ValueId>& values, std::set<ValueId>& histograms) {
   const std::vector<ir::NodeId> order = graph.order();
@@ -41,7 +43,7 @@ void add_parts(const Graph& graph, std::set<ValueId>& values, std::set<ValueId>&
     const auto parts = parts_of(node);
     if (!parts || node.is("Relu") || !histograms.contains(node.output())) continue;
     const bool known = std::all_of(parts->begin(), parts->end(),
-                                   [&](ValueId part) { return can_be_observed(graph, part); });
+                                   [&](ValueId part) { return is_observable(graph, part); });
     if (!known) continue;
     values.insert(parts->begin(), parts->end());
     histograms.insert(parts->begin(), parts->end());
@@ -58,7 +60,7 @@ std::vector<Derivation> derivations(const Graph& graph, const std::set<ValueId>&
     if (!parts || !values.contains(node.output())) continue;
     const bool with_histogram = histograms.contains(node.output());
     const bool known = std::all_of(parts->begin(), parts->end(), [&](ValueId part) {
-      return can_be_observed(graph, part) && values.contains(part) &&
+      return is_observable(graph, part) && values.contains(part) &&
              (!with_histogram || histograms.contains(part));
     });
     const bool rectified = node.is("Relu");

@@ -9,6 +9,9 @@
 
 namespace octet::calibration {
 
+// A float32 value that is there when the graph runs: an input or a result, no constant.
+bool is_observable(const ir::Graph& graph, ir::ValueId id);
+
 // `value` holds the elements of all `parts`, each once.
 struct Derivation {
   enum class Kind {

@@ -33,6 +33,16 @@ Operand operand_of(const Graph& graph, const ir::Use& use) {
   return {graph.value(graph.node(use.node).output()).name, use.index};
 }
 
+// Whose overrides say how the range of a site is chosen: the readers'. Nobody reads an output of
+// the model; whoever computes it speaks for it.
+std::vector<NodeId> range_nodes(const Graph& graph, const ActivationSite& site) {
+  std::vector<NodeId> out;
+  for (const ir::Use& use : site.operands) out.push_back(use.node);
+  const NodeId producer = graph.value(site.value).producer;
+  if (graph.uses(site.value).empty() && producer.valid()) out.push_back(producer);
+  return out;
+}
+
 class Planner {
  public:
   Planner(const Graph& graph, const calibration::Statistics& statistics, const BackendSpec& spec,
@@ -158,16 +168,11 @@ class Planner {
         .in(cat("value ", quote_name(name)));
   }
 
-  // The range method of the first reader that overrides it.
+  // That of the first node that overrides it.
   calibration::RangeMethod method_for(const ActivationSite& site) const {
-    for (const ir::Use& use : site.operands) {
-      const auto method = range_for(recipe_, graph_, graph_.node(use.node));
+    for (const NodeId id : range_nodes(graph_, site)) {
+      const auto method = range_for(recipe_, graph_, graph_.node(id));
       if (method != recipe_.range) return method;
-    }
-    // Nobody reads an output of the model; whoever computes it speaks for it.
-    const NodeId producer = graph_.value(site.value).producer;
-    if (graph_.uses(site.value).empty() && producer.valid()) {
-      return range_for(recipe_, graph_, graph_.node(producer));
     }
     return recipe_.range;
   }
@@ -337,12 +342,8 @@ NeededStatistics needed_statistics(const Graph& graph, const BackendSpec& spec,
     if (fixed_range(graph, site.value)) continue;
     out.values.insert(site.value);
     bool histogram = recipe.range.needs_histogram();
-    for (const ir::Use& use : site.operands) {
-      histogram = histogram || range_for(recipe, graph, graph.node(use.node)).needs_histogram();
-    }
-    const NodeId producer = graph.value(site.value).producer;
-    if (graph.uses(site.value).empty() && producer.valid()) {
-      histogram = histogram || range_for(recipe, graph, graph.node(producer)).needs_histogram();
+    for (const NodeId id : range_nodes(graph, site)) {
+      histogram = histogram || range_for(recipe, graph, graph.node(id)).needs_histogram();
     }
     if (histogram) out.histograms.insert(site.value);
   }
