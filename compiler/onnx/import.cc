@@ -29,15 +29,18 @@ int64_t message_depth(const ImportOptions& options) {
   return options.max_depth * kMessagesPerBody + kOtherMessages;
 }
 
+// Of a file that is something else, or was cut short.
+constexpr std::string_view kCure = "; check the path, or export the model again";
+
 Status check_bytes(std::string_view bytes, const ImportOptions& options) {
   if (static_cast<int64_t>(bytes.size()) > std::min<int64_t>(options.max_file_bytes, INT32_MAX)) {
     return resource_limit("a model of ", bytes.size(), " bytes; larger ones need external data");
   }
-  if (bytes.empty()) return malformed("not an ONNX model: no bytes");
+  if (bytes.empty()) return malformed("not an ONNX model: no bytes", kCure);
   const WireLimits limits{message_depth(options), options.max_nodes, options.max_items};
   const Status status = check_wire(bytes, WireMessage::kModel, limits);
   if (!status.ok() && status.error().code() == ErrorCode::kMalformed) {
-    return status.error().in("not an ONNX model");
+    return malformed("not an ONNX model: ", status.error().message(), kCure);
   }
   return status;
 }
@@ -48,7 +51,7 @@ Status parse_model(std::string_view bytes, const ImportOptions& options,
                                             static_cast<int>(bytes.size()));
   in.SetRecursionLimit(static_cast<int>(message_depth(options)) + 1);
   if (!model.ParseFromCodedStream(&in) || !in.ConsumedEntireMessage()) {
-    return malformed("not an ONNX model: its protobuf is malformed");
+    return malformed("not an ONNX model: its protobuf is malformed", kCure);
   }
   if (!model.has_graph()) return malformed("the model has no graph");
   if (model.graph().output_size() == 0) return malformed("the graph has no outputs");
