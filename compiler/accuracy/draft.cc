@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/accuracy/effective_samples.h"
 #include "compiler/accuracy/equalize_for.h"
 #include "compiler/accuracy/finish_plan.h"
 #include "compiler/accuracy/refine.h"
@@ -11,6 +12,13 @@
 #include "compiler/plan/planner.h"
 
 namespace octet::accuracy {
+namespace {
+
+// Where few samples speak for an output, so many more of its channels' extremes were not seen, and
+// what saturates there is what the output is about.
+constexpr double kHeadroomWhereFewSpeak = 1.25;
+
+}  // namespace
 
 using ir::Graph;
 using ir::ValueId;
@@ -85,20 +93,30 @@ Status Workbench::measure_channels() {
   if (wanted.empty()) return {};
   ranges_ = std::make_unique<ChannelRanges>(wanted);
   calibration::CalibrateOptions measure = pass("measuring channels");
+  OutputPowers powers(*canonical_, dataset_.size());
+  measure.shown = powers.values();
   for (const ChannelRanges::Axis& value : wanted) measure.shown.insert(value.value);
-  measure.show = [&](size_t, ValueId value, const ir::Tensor& tensor) -> Status {
+  measure.show = [&](size_t sample, ValueId value, const ir::Tensor& tensor) -> Status {
     ranges_->observe(value, tensor);
+    powers.observe(sample, value, tensor);
     return {};
   };
   const auto done = calibration::calibrate(canonical_, dataset_, measure);
-  return done.ok() ? Status() : Status(done.error());
+  if (!done.ok()) return done.error();
+  few_speak_ = powers.few_speak();
+  return {};
+}
+
+EqualizeOptions Workbench::adapted(EqualizeOptions options) const {
+  if (few_speak_) options.headroom *= kHeadroomWhereFewSpeak;
+  return options;
 }
 
 Status Workbench::equalize_channels(Draft& draft) {
   draft.graph = canonical_;
   if (ranges_ == nullptr) return {};
-  equalize_for(spec_, *canonical_, *classes_, canonical_layers_, *ranges_, draft.options.equalizing,
-               draft.edits, draft.report);
+  equalize_for(spec_, *canonical_, *classes_, canonical_layers_, *ranges_,
+               adapted(draft.options.equalizing), draft.edits, draft.report);
   Graph edited = *canonical_;
   OCTET_TRY(plan::apply_edits(edited, draft.edits));
   draft.graph = std::make_shared<const Graph>(std::move(edited));
@@ -109,8 +127,8 @@ bool Workbench::differs(const Draft& draft, const EqualizeOptions& equalizing) c
   if (ranges_ == nullptr) return false;
   plan::QuantPlan edits;
   RecipeReport report;
-  equalize_for(spec_, *canonical_, *classes_, canonical_layers_, *ranges_, equalizing, edits,
-               report);
+  equalize_for(spec_, *canonical_, *classes_, canonical_layers_, *ranges_, adapted(equalizing),
+               edits, report);
   return !std::equal(edits.replaced.begin(), edits.replaced.end(), draft.edits.replaced.begin(),
                      draft.edits.replaced.end(), [](const auto& a, const auto& b) {
                        return a.value == b.value && a.tensor == b.tensor;

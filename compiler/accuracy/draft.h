@@ -92,6 +92,8 @@ class Workbench {
   std::function<void(size_t, size_t)> progress_of(const std::string& what) const;
   calibration::CalibrateOptions pass(const std::string& what) const;
   Status measure_channels();
+  // What `options` come to on these samples.
+  EqualizeOptions adapted(EqualizeOptions options) const;
   Status equalize_channels(Draft& draft);
   Status calibrate(Draft& draft) const;
 
@@ -103,6 +105,7 @@ class Workbench {
   std::vector<Layer> canonical_layers_;
   std::unique_ptr<ChannelClasses> classes_;
   std::unique_ptr<ChannelRanges> ranges_;  // null when there is nothing to equalize
+  bool few_speak_ = false;  // OutputPowers
   bool measured_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "compiler/accuracy/effective_samples.h"
 #include "compiler/base/thread_pool.h"
 #include "compiler/interpreter/interpreter.h"
 #include "compiler/ops/schema.h"
@@ -89,19 +90,16 @@ double OutputErrors::joint_sqnr(Half half) const {
 }
 
 double OutputErrors::effective_samples() const {
-  std::vector<double> sums;
-  std::vector<double> squares;
-  for (const auto& sample : samples_) {
-    sums.resize(std::max(sums.size(), sample.size()));
-    squares.resize(sums.size());
-    for (size_t k = 0; k < sample.size(); ++k) {
-      sums[k] += sample[k].power;
-      squares[k] += sample[k].power * sample[k].power;
+  std::vector<std::vector<double>> powers;  // by output
+  for (size_t i = 0; i < samples_.size(); ++i) {
+    for (size_t k = 0; k < samples_[i].size(); ++k) {
+      if (k == powers.size()) powers.emplace_back(samples_.size(), 0.0);
+      powers[k][i] = samples_[i][k].power;
     }
   }
   auto least = static_cast<double>(samples_.size());
-  for (size_t k = 0; k < sums.size(); ++k) {
-    if (squares[k] > 0.0) least = std::min(least, sums[k] * sums[k] / squares[k]);
+  for (const auto& of_output : powers) {
+    least = std::min(least, accuracy::effective_samples(of_output));
   }
   return least;
 }

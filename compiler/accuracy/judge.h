@@ -47,9 +47,7 @@ class OutputErrors {
   };
   Gain gain_over(const OutputErrors& other) const;
   size_t samples() const { return samples_.size(); }
-  // How many samples speak for the output that fewest speak for: (sum p)^2 / sum p^2 over the
-  // powers p of its samples (Kish's effective sample size). A detector's scores are all but zero on
-  // most pictures, and what few say of them does not carry over to others.
+  // How many samples speak for the output that fewest speak for (effective_samples.h).
   double effective_samples() const;
 
  private:

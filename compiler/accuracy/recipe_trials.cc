@@ -25,7 +25,7 @@ std::vector<RecipeChange> recipe_changes() {
        [](DraftOptions& to) { to.equalizing.dense_alpha = 0.8; }},
       {"equalization of dense layers with alpha 0.65",
        [](DraftOptions& to) { to.equalizing.dense_alpha = 0.65; }},
-      {"equalization with headroom 1.4", [](DraftOptions& to) { to.equalizing.headroom = 1.4; }},
+      {"equalization with more headroom", [](DraftOptions& to) { to.equalizing.headroom = 1.4; }},
       {"equalization without headroom", [](DraftOptions& to) { to.equalizing.headroom = 1.0; }},
       {"smoothing with alpha 0.7", [](DraftOptions& to) { to.equalizing.matmul_alpha = 0.7; }},
   };

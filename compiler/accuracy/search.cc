@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "compiler/accuracy/draft.h"
+#include "compiler/accuracy/effective_samples.h"
 #include "compiler/accuracy/judge.h"
 #include "compiler/accuracy/layer_trials.h"
 #include "compiler/accuracy/range_trials.h"
@@ -17,8 +18,6 @@ constexpr size_t kMostJudged = 48;
 
 // At most kMostJudged of the samples 2 i + `first`; draft.h keeps the odd ones out of the
 // proposals.
-constexpr double kLeastShareOfSamples = 0.25;
-
 std::vector<size_t> every_second(size_t count, size_t first) {
   const size_t all = (count + 1 - first) / 2;
   const size_t used = std::min(all, kMostJudged);

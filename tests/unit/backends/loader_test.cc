@@ -92,7 +92,8 @@ TEST(LoadBackend, WideDataIsASpaceOf16BitsForOperatorsWithAWeight) {
               HasSubstr("only operators with a weight"));
   // What the runtimes behind the built-in descriptions compute in integers has 8 bits.
   for (const std::string& name : builtin_backends()) {
-    for (const plan::OpRule& rule : load_backend(name)->ops) EXPECT_EQ(rule.wide_data_space, "");
+    const auto builtin = load_backend(name);
+    for (const plan::OpRule& rule : builtin->ops) EXPECT_EQ(rule.wide_data_space, "");
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "backends/backends.h"
 #include "compiler/accuracy/analyze.h"
+#include "compiler/accuracy/channel_ranges.h"
 #include "compiler/accuracy/channels.h"
 #include "compiler/calibration/calibrate.h"
 #include "compiler/plan/apply.h"
@@ -129,6 +130,42 @@ TEST(Recipe, ThePlanIsWholeAsText) {
   EXPECT_EQ(again.to_text(), text);
   EXPECT_TRUE(quantized(graph, plan) == quantized(graph, again));
   EXPECT_EQ(plan.remarks.size(), graph.order().size());
+}
+
+// Greatest magnitude of each channel of axis 1 over all samples.
+std::vector<float> reach(const Graph& graph, const std::string& value,
+                         const data::Dataset& samples) {
+  const ValueId id = graph.find_value(value);
+  ChannelRanges out({{id, 1}});
+  calibration::CalibrateOptions options;
+  options.shown = {id};
+  options.show = [&](size_t, ValueId shown, const ir::Tensor& tensor) -> Status {
+    out.observe(shown, tensor);
+    return {};
+  };
+  must(calibration::calibrate(std::make_shared<const Graph>(graph), samples, options));
+  return out.of(id);
+}
+
+TEST(Recipe, WhereFewSamplesSpeakForAnOutputChannelsKeepMoreRoom) {
+  ConvNetwork net;
+  const ValueId a = net.op("Relu", {net.conv(net.input(), 8, 8, 3, "a", 1, 0.6F)}, "a.relu");
+  const Graph graph = net.finish({net.conv(a, 8, 8, 3, "d", 8)});
+  const auto alike = testing::normal_samples(16, {1, 8, 12, 12}, 100);
+  std::vector<data::Sample> one_loud;
+  for (size_t i = 0; i < alike.size(); ++i) {
+    std::vector<float> values = must(alike.get(i)).front().to_floats();
+    for (float& x : values) x *= i == 5 ? 30.0F : 1.0F;
+    one_loud.push_back({ir::Tensor::of<float>({1, 8, 12, 12}, values)});
+  }
+  const auto room = [&](const data::Dataset& samples) {
+    const Graph equalized = *made(graph, samples, "x86").equalized;
+    const std::vector<float> channels = reach(equalized, "a.relu", samples);
+    return *std::max_element(channels.begin(), channels.end()) /
+           *std::min_element(channels.begin(), channels.end());
+  };
+  EXPECT_NEAR(room(alike), 1.2F, 1e-3F);
+  EXPECT_NEAR(room(HeldSamples(one_loud)), 1.5F, 1e-3F);
 }
 
 TEST(Recipe, TheSameForAnyNumberOfThreads) {
