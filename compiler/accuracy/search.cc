@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "compiler/accuracy/draft.h"
-#include "compiler/accuracy/effective_samples.h"
 #include "compiler/accuracy/judge.h"
 #include "compiler/accuracy/layer_trials.h"
 #include "compiler/accuracy/range_trials.h"
@@ -53,9 +52,8 @@ Result<double> cost_of_sample(const std::shared_ptr<const ir::Graph>& graph,
 
 Status search_from(Trials& trials, Workbench& bench, Workbench& half) {
   OCTET_TRY(trials.begin());
+  if (trials.few_speak()) return {};
   OCTET_TRY(try_recipes(bench, half, trials));
-  // Tensor by tensor and layer by layer, a few loud samples would be learnt by heart.
-  if (trials.share_of_effective_samples() < kLeastShareOfSamples) return {};
   // The last two stages get their share, whatever ranges there are to try.
   trials.limit(0.8);
   OCTET_TRY(try_ranges(trials));

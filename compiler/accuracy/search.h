@@ -13,10 +13,10 @@
 // (judge.h, gain_over) and the noise summed over samples falls, and is made again from all samples.
 // A single change stays if a typical sample's outputs come nearer by more than chance explains, do
 // not go further from float on the half that candidates come from, and the noise summed over
-// samples falls. Where less than a quarter of the samples speaks for some output
-// (OutputErrors::effective_samples), the search ends after whole recipes. No clock decides: trials
-// are bounded by the multiply-adds they take, so the plan is the same for any number of threads on
-// any machine, unless the search is interrupted; then the best so far is the result.
+// samples falls. Where few of the judged samples speak for some output (effective_samples.h),
+// nothing is tried: what those few say does not carry over. No clock decides: trials are bounded by
+// the multiply-adds they take, so the plan is the same for any number of threads on any machine,
+// unless the search is interrupted; then the best so far is the result.
 #pragma once
 
 #include <functional>
@@ -44,9 +44,11 @@ struct KeptChange {
 };
 
 struct SearchReport {
-  size_t judged = 0;   // samples
-  size_t trials = 0;   // done
-  size_t planned = 0;  // of
+  size_t judged = 0;       // samples
+  double speaking = 0.0;   // OutputErrors::effective_samples of them
+  bool few_speak = false;  // too few of them: nothing was tried
+  size_t trials = 0;       // done
+  size_t planned = 0;      // of
   bool interrupted = false;
   double before = 0.0;  // dB, joint error of the outputs on the judged samples
   double after = 0.0;

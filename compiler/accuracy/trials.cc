@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/accuracy/effective_samples.h"
+
 namespace octet::accuracy {
 namespace {
 
@@ -17,6 +19,9 @@ Status Trials::begin() {
   OCTET_ASSIGN(errors_, judged(*draft_));
   OCTET_ASSIGN(confirmed_, errors_of(setting_.confirm, *draft_, draft_->plan, SIZE_MAX));
   report_.judged = setting_.judge.size();
+  report_.speaking = errors_.effective_samples();
+  report_.few_speak =
+      report_.speaking < kLeastShareOfSamples * static_cast<double>(errors_.samples());
   report_.before = errors_.joint_sqnr();
   report_.planned = std::max<size_t>(1, static_cast<size_t>(setting_.search.work / trial_cost()));
   limit(1.0);

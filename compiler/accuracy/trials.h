@@ -67,11 +67,7 @@ class Trials {
   // Whether the noise summed over samples rises by more than a little; it hangs on few of them.
   static bool falls(const OutputErrors& from, const OutputErrors& to);
 
-  // OutputErrors::effective_samples, of those judged.
-  double share_of_effective_samples() const {
-    return errors_.effective_samples() / static_cast<double>(errors_.samples());
-  }
-
+  bool few_speak() const { return report_.few_speak; }
   Draft& draft() { return *draft_; }
   const Draft& draft() const { return *draft_; }
   // The best so far, of the draft's graph.

@@ -20,7 +20,8 @@ Json search_json(const accuracy::SearchReport& report) {
   for (const accuracy::KeptChange& change : report.kept) {
     kept.push_back({{"change", change.what}, {"at", change.where}, {"gain_db", change.gain}});
   }
-  return {{"judged_samples", report.judged},   {"trials", report.trials},
+  return {{"judged_samples", report.judged},   {"effective_samples", report.speaking},
+          {"few_speak", report.few_speak},     {"trials", report.trials},
           {"interrupted", report.interrupted}, {"before_db", report.before},
           {"after_db", report.after},          {"kept", kept}};
 }
@@ -28,6 +29,12 @@ Json search_json(const accuracy::SearchReport& report) {
 std::string search_text(const accuracy::SearchReport& report) {
   std::ostringstream out;
   out.imbue(std::locale::classic());
+  if (report.few_speak) {
+    out << std::fixed << std::setprecision(1) << "search     nothing tried: " << report.speaking
+        << " effective samples of " << report.judged
+        << " speak for some output; give more that have something to say\n";
+    return std::move(out).str();
+  }
   out << std::fixed << std::setprecision(2) << "search     " << report.trials << " trials, "
       << report.kept.size() << " kept" << (report.interrupted ? ", interrupted" : "") << "; "
       << report.before << " -> " << report.after << " dB joint over the outputs, on "

@@ -120,6 +120,24 @@ TEST(Search, RoundsTowardsTheFloatOutputsWhereThatHelps) {
   EXPECT_EQ(searched(graph, samples, 1).recipe.plan.to_text(), result.recipe.plan.to_text());
 }
 
+TEST(Search, TriesNothingWhereFewSamplesSpeak) {
+  const Graph graph = network_that_reads_the_small_copies();
+  const auto alike = samples_with_small_copies(24, 100);
+  std::vector<data::Sample> four_loud;  // one at least is judged on
+  for (size_t i = 0; i < alike.size(); ++i) {
+    std::vector<float> values = must(alike.get(i)).front().to_floats();
+    const float loudness = i < 4 ? 30.0F * static_cast<float>(1 << (3 * i)) : 1.0F;
+    for (float& x : values) x *= loudness;
+    four_loud.push_back({ir::Tensor::of<float>({1, 8, 12, 12}, values)});
+  }
+  const SearchReport report = searched(graph, testing::HeldSamples(four_loud), 2).report;
+  EXPECT_TRUE(report.few_speak);
+  EXPECT_NEAR(report.speaking, 1.0, 0.1);
+  EXPECT_EQ(report.trials, 0U);
+  EXPECT_EQ(report.after, report.before);
+  EXPECT_FALSE(searched(graph, alike, 2).report.few_speak);
+}
+
 TEST(Search, NeverEndsBelowWhereItBegan) {
   testing::ConvNetwork net;
   const ValueId a = net.op("Relu", {net.conv(net.input(), 8, 16, 3, "a", 1, 0.75F)}, "a.relu");
