@@ -105,7 +105,7 @@ class Workbench {
   std::vector<Layer> canonical_layers_;
   std::unique_ptr<ChannelClasses> classes_;
   std::unique_ptr<ChannelRanges> ranges_;  // null when there is nothing to equalize
-  bool few_speak_ = false;  // OutputPowers
+  bool few_speak_ = false;                 // OutputPowers
   bool measured_ = false;
 };
 

@@ -8,10 +8,10 @@
 //   any dense reader          factor ~ x_c^-alpha w_c^(alpha - 1), alpha 0.5, and 0.8 in front of a
 //                             MatMul (SmoothQuant, Xiao et al. 2022, arXiv:2211.10438); the
 //                             greatest channel of the tensor keeps its magnitude.
-// What convolutions read keeps a headroom in amplified channels, 1.2 and 1.5 where few samples speak
-// for some output (effective_samples.h): unseen samples go further.
-// Factors lie within 1/256 and 256; dead channels keep theirs. Behind a Clip a channel saturates at
-// what calibration saw, so dense readers are left alone there.
+// What convolutions read keeps a headroom in amplified channels, 1.2 and 1.5 where few samples
+// speak for some output (effective_samples.h): unseen samples go further. Factors lie within 1/256
+// and 256; dead channels keep theirs. Behind a Clip a channel saturates at what calibration saw, so
+// dense readers are left alone there.
 //
 // Where the data of a MatMul is tied to something that cannot be scaled (a residual), a Mul in
 // front of it does the same (plan::Scaling), if the channels differ enough to pay for it.

@@ -2,7 +2,7 @@
 // the network's outputs nearer to float on calibration samples kept apart stays.
 //
 //   1. whole recipes (recipe_trials.h): weights rounded towards the float outputs, other exponents
-//      and no headroom in equalization;
+//      and headrooms in equalization;
 //   2. ranges that clip or widen (range_trials.h), tensor by tensor;
 //   3. weights rounded again under the ranges found;
 //   4. layer by layer (layer_trials.h): plain rounding, no bias correction.
