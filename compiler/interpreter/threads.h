@@ -1,11 +1,14 @@
 // The number of OpenMP threads that oneDNN uses on the calling thread.
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <climits>
 #include <cstddef>
+
+// OpenMP 4.5, sections 3.2.1 and 3.2.3. Not by way of omp.h: each compiler has one of its own, and
+// clang-tidy reads neither g++'s nor, where libomp is not installed, any other.
+extern "C" int omp_get_max_threads();
+extern "C" void omp_set_num_threads(int);
 
 namespace octet::interpreter {
 
