@@ -6,9 +6,8 @@ on the .npy), in turn in one run; and how far the file made from the pictures is
 
 Needs OCTET_SHARED. Times are the least of all rounds. Exit status 1 when a promise is missed: half of
 ONNX Runtime's time and 300 MiB (--effort fast), 6 s and 700 MiB (--effort default, mobilenet_v1_075 on
-2 cores); memory at 200 samples within 5 % of that at 20 (fast) or at 100 (default, whose buffers for what
-it keeps fill up first), medians of the rounds, as a run whose two threads reach their peaks at once takes a
-tenth more; pictures within 0.1 dB of the .npy (worst output,
+2 cores); memory within 5 % at 20 and 200 samples (medians of the rounds: a run whose two threads reach
+their peaks at once takes a tenth more); pictures within 0.1 dB of the .npy (worst output,
 ONNX Runtime's judge) in at most 1.5 times its time."""
 import argparse
 import json
@@ -108,7 +107,7 @@ def main():
     good &= check(f"worst output               {accuracy['npy']:6.2f} dB from .npy, {accuracy['pictures']:.2f} dB from pictures",
                   abs(accuracy["npy"] - accuracy["pictures"]) <= 0.1)
     for source, peaks in memory.items():
-        few = peaks[20 if args.effort == "fast" else args.samples]
+        few = peaks[20]
         good &= check(f"peak memory, {source:13s} " + ", ".join(f"{m:.0f} MiB at {n}" for n, m in sorted(peaks.items()))
                       + " samples", max(peaks.values()) <= most_memory and abs(peaks[200] - few) <= 0.05 * few)
     return 0 if good else 1
